@@ -1,0 +1,89 @@
+/**
+ * What a spec becomes after validation and expansion: plain data with every default filled in, tasks numbered from 1 in
+ * expansion order, needs as indexes. Made by `parseSpec` (spec/), stored compressed as the spec's body, read by the
+ * coordinator and by the node that runs a task. Fields at their neutral value are left out to keep records small.
+ */
+
+export type FailurePolicy = 'fail-fast' | 'continue';
+export type When = 'success' | 'failure' | 'always';
+/** A string runs under `/bin/sh -c`; a list is an argument vector, run as it is. */
+export type Command = string | readonly string[];
+
+/** One condition on a node's capabilities. All of a task's must hold. */
+export type Requirement =
+  | { readonly key: string; readonly op: 'eq'; readonly value: string }
+  | { readonly key: string; readonly op: 'in'; readonly values: readonly string[] }
+  | { readonly key: string; readonly op: 'exists'; readonly value: boolean }
+  | { readonly key: string; readonly op: '>=' | '<='; readonly value: number };
+
+export interface RetryPolicy {
+  /** Further attempts after the first, 0–100. */
+  readonly max: number;
+  /** Delay before the second attempt; doubles with each, up to `backoffMaxMs`. */
+  readonly backoffMs: number;
+  readonly backoffMaxMs: number;
+  /** Only these exit codes are retried; absent: every failure but a cancel. */
+  readonly onExitCodes?: readonly number[];
+}
+
+/** At most `limit` tasks with this key run at once in the project, whichever specs they belong to. */
+export interface ConcurrencyKey {
+  readonly name: string;
+  readonly limit: number;
+}
+
+export interface TaskDefinition {
+  /** Unique within the spec; matrix and count instances carry their coordinates, `build[cc=gcc]`, `shard[3]`. */
+  readonly ref: string;
+  readonly run: Command;
+  /** Indexes (from 1) of the tasks it needs, ascending. */
+  readonly needs?: readonly number[];
+  /** Default `success`. */
+  readonly when?: When;
+  readonly requires?: readonly Requirement[];
+  /** Default 1. 0 is allowed: a task that needs no slot. */
+  readonly slots?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Names whose values the executing node takes from its secrets file or environment; masked in every output. */
+  readonly secrets?: readonly string[];
+  /** Absolute directory on the node; absent: a fresh directory per attempt, removed afterwards. */
+  readonly workdir?: string;
+  readonly timeoutMs?: number;
+  /** Between TERM and KILL. Default 10 000. */
+  readonly graceMs?: number;
+  readonly retries?: RetryPolicy;
+  /** Run in order after `run` succeeded, same directory and environment; each must exit 0 or the task fails as `verify-failed`. */
+  readonly verify?: readonly Command[];
+  /** −1000 to 1000, higher first. Default 0. */
+  readonly priority?: number;
+  /** Never two copies at once, not even during a partition: the copy is stopped before its node's lease can end. */
+  readonly exclusive?: boolean;
+  /** Output names the task promises to write to `BOI_OUTPUT`; a missing one fails it as `output-missing`. Others are kept too. */
+  readonly outputs?: readonly string[];
+  readonly key?: ConcurrencyKey;
+}
+
+export interface SpecDefinition {
+  readonly name?: string;
+  readonly failurePolicy: FailurePolicy;
+  /** At most this many tasks of the spec queued or running at once. Absent: no limit. */
+  readonly concurrency?: number;
+  readonly tasks: readonly TaskDefinition[];
+}
+
+/** How a task ended. `superseded` is never stored: it is what a late commit is told. */
+export type Outcome = 'succeeded' | 'failed' | 'timed-out' | 'cancelled' | 'skipped' | 'poison';
+
+/** Why a task failed, for `failed` and `timed-out`; shown next to the outcome and usable in a program. */
+export type FailureReason =
+  | 'exit-code'
+  | 'signal'
+  | 'verify-failed'
+  | 'output-missing'
+  | 'output-too-large'
+  | 'timeout'
+  | 'start-failed'
+  | 'workspace-failed'
+  | 'secret-missing'
+  | 'disk'
+  | 'lost';
