@@ -1,3 +1,4 @@
+export * from './api.ts';
 export * from './clock.ts';
 export * from './definition.ts';
 export * from './errors.ts';
