@@ -1,1 +1,9 @@
-export {};
+export * from './api-types.ts';
+export * from './context.ts';
+export * from './keys.ts';
+export * from './membership-types.ts';
+export * from './node-types.ts';
+export * from './placement-types.ts';
+export * from './records.ts';
+export * from './session-types.ts';
+export * from './settle.ts';

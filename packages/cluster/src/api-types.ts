@@ -1,0 +1,95 @@
+/**
+ * What a node offers to the HTTP layer: every operation and query of the API, in wire types. Look-ups take ids or names;
+ * an ambiguous name is `ambiguous-name` with the candidates in `details`. Queries throw `store-unreachable` when the store is.
+ */
+import type {
+  CancelAnswer,
+  ClusterView,
+  DispatchAnswer,
+  DispatchBody,
+  DryRunAnswer,
+  FsckReport,
+  NodeId,
+  NodeView,
+  ProjectId,
+  RouteQuery,
+  SpecEvent,
+  SpecId,
+  SpecView,
+  TaskId,
+  TaskState,
+  TaskView,
+} from '@boi/core';
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next?: string;
+}
+
+/** Where a task's output is: one line per claim that started or may have started it, oldest first. */
+export interface LogPlace {
+  readonly attempt: number;
+  readonly delivery: number;
+  readonly node: NodeId;
+  /** URL of that node's API while it lives. */
+  readonly address?: string;
+  /** For one that is gone: wall clock of when this was noticed, if known. */
+  readonly goneSince?: number;
+}
+
+export interface LogPlaces {
+  readonly project: ProjectId;
+  readonly spec: SpecId;
+  readonly task: TaskId;
+  readonly state: TaskState;
+  readonly places: readonly LogPlace[];
+  /** Stored last output, when the task has ended. */
+  readonly tail?: string;
+}
+
+/** Who asked; recorded, never trusted from a body. */
+export interface Actor {
+  readonly name: string;
+}
+
+export interface ClusterApi {
+  project(idOrName: string): Promise<{ id: ProjectId; name?: string }>;
+  dispatch(project: ProjectId, body: DispatchBody, actor?: Actor): Promise<DispatchAnswer>;
+  plan(project: ProjectId, body: DispatchBody): Promise<DryRunAnswer>;
+  listSpecs(project: ProjectId, query: RouteQuery<'spec.list'>): Promise<Page<SpecView>>;
+  spec(project: ProjectId, idOrName: string): Promise<SpecView>;
+  listTasks(project: ProjectId, spec: SpecId, query: RouteQuery<'spec.tasks'>): Promise<Page<TaskView>>;
+  /** Calls `onEvent` at once with the present state, then on every change; ends after `end` or when `signal` aborts. */
+  followSpec(
+    project: ProjectId,
+    spec: SpecId,
+    options: { readonly tasks: boolean },
+    onEvent: (event: SpecEvent) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  cancelSpec(project: ProjectId, spec: SpecId, actor?: Actor): Promise<CancelAnswer>;
+  retrySpec(project: ProjectId, spec: SpecId, idempotencyKey?: string, actor?: Actor): Promise<DispatchAnswer>;
+  /** `<task id>` or `<spec id or name>/<ref>`. */
+  resolveTask(project: ProjectId, idOrPath: string): Promise<TaskId>;
+  task(project: ProjectId, task: TaskId): Promise<TaskView>;
+  logPlaces(project: ProjectId, task: TaskId): Promise<LogPlaces>;
+  /** Resolves when the task's place or state changes after `LogPlaces` was answered, or the signal aborts. */
+  followTask(
+    project: ProjectId,
+    task: TaskId,
+    onChange: (places: LogPlaces) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  cancelTask(project: ProjectId, task: TaskId, actor?: Actor): Promise<CancelAnswer>;
+  retryTask(project: ProjectId, task: TaskId, actor?: Actor): Promise<TaskView>;
+  killTask(project: ProjectId, task: TaskId, actor?: Actor): Promise<TaskView>;
+  listNodes(query: RouteQuery<'node.list'>): Promise<Page<NodeView>>;
+  node(idOrName: string): Promise<NodeView>;
+  cordon(node: NodeId, actor?: Actor): Promise<NodeView>;
+  uncordon(node: NodeId, actor?: Actor): Promise<NodeView>;
+  drain(node: NodeId, deadlineMs: number, actor?: Actor): Promise<NodeView>;
+  removeNode(node: NodeId, actor?: Actor): Promise<{ id: NodeId; moved: number }>;
+  cluster(): Promise<ClusterView>;
+  setPaused(paused: boolean, actor?: Actor): Promise<ClusterView>;
+  fsck(): Promise<FsckReport>;
+}

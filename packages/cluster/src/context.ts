@@ -1,0 +1,102 @@
+/**
+ * What every part of the protocol is given: the store, the keys, time, chance, and where to say what happened. One per
+ * node; nothing in this package reaches for a global.
+ */
+import type { Clock, NodeId, ProjectId, Random, SpecId, TaskId } from '@boi/core';
+import type { Store } from '@boi/store';
+import type { Keys } from './keys.ts';
+
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Where counts go; the daemon backs it with Prometheus. Names and labels come from {@link METRICS} in metrics.ts. */
+export interface MetricSink {
+  count(name: string, by?: number, labels?: Readonly<Record<string, string>>): void;
+  gauge(name: string, value: number, labels?: Readonly<Record<string, string>>): void;
+  /** Seconds, for durations. */
+  observe(name: string, value: number, labels?: Readonly<Record<string, string>>): void;
+}
+
+/** Something of the event catalogue happened on this node. Ids only, never names or secrets. */
+export interface ClusterEvent {
+  readonly kind: string;
+  readonly node?: NodeId;
+  readonly project?: ProjectId;
+  readonly spec?: SpecId;
+  readonly task?: TaskId;
+  readonly [field: string]: unknown;
+}
+
+export interface ClusterContext {
+  readonly store: Store;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: MetricSink;
+  readonly emit: (event: ClusterEvent) => void;
+  readonly config: ClusterConfig;
+}
+
+/** Timings and limits of the protocol. Defaults in {@link DEFAULT_CONFIG}; all are operator settings. */
+export interface ClusterConfig {
+  /** Lease of the node's session. Renewed every third of it. 3 000–120 000, default 15 000. */
+  readonly sessionTtlMs: number;
+  /** Claimed beyond the free slots so that the next start needs no round trip, per slot. Default 1, at most 100 in all. */
+  readonly lookAheadPerSlot: number;
+  /** Results wait this long for company before they are committed. Default 3. */
+  readonly commitWindowMs: number;
+  /** An entry not considered by its live owner for this long moves to the next node. Default 5 000. */
+  readonly wedgeAfterMs: number;
+  /** How often a duty looks at the head of a queue that could be wedged. Default 2 000. */
+  readonly wedgeCheckMs: number;
+  /** Sweep for dead queues nobody was told of, ± 20 %. Default 30 000. */
+  readonly sweepMs: number;
+  /** Own queue listed again and compared with the watched view, ± 20 %. Default 60 000. */
+  readonly relistMs: number;
+  /** Unassigned entries are tried again this often, besides at every change. Default 10 000. */
+  readonly unassignedMs: number;
+  readonly compactEveryMs: number;
+  /** History kept in the store. Default 30 000. */
+  readonly compactKeepMs: number;
+  /** A finished spec stays as plain records this long before it is archived. Default 60 000. */
+  readonly lingerMs: number;
+  /** Archived specs are removed after this long. Default 7 days. */
+  readonly archiveKeepMs: number;
+  /** Claims of one attempt lost with their node before the task is given up as poison. Default 3. */
+  readonly deliveriesMax: number;
+  /** Larger specs are dispatched in chunks of this many records. ≤ 125. */
+  readonly dispatchChunk: number;
+  /** Membership and loads this old are read again before a decision. Default 1 000. */
+  readonly loadMaxAgeMs: number;
+  /** Progress in the header at most this often. Default 1 000. */
+  readonly progressMs: number;
+  /** Failed starts in a row before the node cools down, and for how long. Default 3 and 300 000. */
+  readonly cooldownAfter: number;
+  readonly cooldownMs: number;
+}
+
+export const DEFAULT_CONFIG: ClusterConfig = {
+  sessionTtlMs: 15_000,
+  lookAheadPerSlot: 1,
+  commitWindowMs: 3,
+  wedgeAfterMs: 5_000,
+  wedgeCheckMs: 2_000,
+  sweepMs: 30_000,
+  relistMs: 60_000,
+  unassignedMs: 10_000,
+  compactEveryMs: 5_000,
+  compactKeepMs: 30_000,
+  lingerMs: 60_000,
+  archiveKeepMs: 7 * 24 * 3600_000,
+  deliveriesMax: 3,
+  dispatchChunk: 125,
+  loadMaxAgeMs: 1_000,
+  progressMs: 1_000,
+  cooldownAfter: 3,
+  cooldownMs: 300_000,
+};

@@ -1,0 +1,73 @@
+/** How a daemon (or the simulator, or the benchmark) puts a node together. Implemented by node.ts. */
+import type { Clock, NodeId, Random, TaskReport, TaskRunner } from '@boi/core';
+import type { Store } from '@boi/store';
+import type { ClusterApi } from './api-types.ts';
+import type { ClusterConfig, ClusterEvent, Logger, MetricSink } from './context.ts';
+import type { MembershipSnapshot } from './membership-types.ts';
+
+export interface NodeIdentity {
+  readonly id: NodeId;
+  readonly name?: string;
+  /** URL other nodes reach its API at. */
+  readonly address: string;
+  readonly version: string;
+  readonly capabilities: Readonly<Record<string, string | number | boolean>>;
+  readonly slots: number;
+}
+
+/** A finished task whose commit has no definite answer yet; kept on disk while the store is away. */
+export interface BufferedResult {
+  readonly task: string;
+  readonly project: string;
+  readonly fence: string;
+  readonly nonce: string;
+  readonly attempt: number;
+  readonly delivery: number;
+  readonly report: TaskReport;
+}
+
+/** Durable, bounded, oldest first. Implemented in `@boi/worker`; in memory for tests. */
+export interface ResultBuffer {
+  /** Resolves when it is on disk. */
+  append(result: BufferedResult): Promise<void>;
+  all(): Promise<readonly BufferedResult[]>;
+  remove(task: string, fence: string): Promise<void>;
+}
+
+export interface ClusterNodeOptions {
+  readonly store: Store;
+  /** Default `/boi/`. */
+  readonly prefix?: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: MetricSink;
+  readonly emit: (event: ClusterEvent) => void;
+  readonly config?: Partial<ClusterConfig>;
+  readonly identity: NodeIdentity;
+  readonly runner: TaskRunner;
+  readonly buffer: ResultBuffer;
+}
+
+export type SessionState = 'joining' | 'live' | 'lost' | 'stopped';
+
+export interface NodeStatus {
+  readonly session: SessionState;
+  /** Since when, monotonic milliseconds. */
+  readonly since: number;
+  readonly busySlots: number;
+  readonly running: number;
+  readonly queued: number;
+  readonly draining: boolean;
+  readonly bufferedResults: number;
+}
+
+export interface ClusterNodeHandle {
+  readonly api: ClusterApi;
+  /** Resolves when registered and the own queue has been read; rejects with `identity-in-use`, `schema-unknown`, `store-unreachable`. */
+  start(): Promise<void>;
+  /** Stops claiming, hands its queue over, waits up to `drainMs` for running tasks, requeues the rest, leaves. */
+  stop(options?: { readonly drainMs?: number }): Promise<void>;
+  status(): NodeStatus;
+  snapshot(): MembershipSnapshot;
+}

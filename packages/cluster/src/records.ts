@@ -1,0 +1,280 @@
+/**
+ * Every value in the store: its type, its schema and its codec. JSON with a schema version `v`; a value of an unknown
+ * version or shape is refused with a typed error, never guessed at. Fields at their neutral value are left out.
+ */
+import { BoiError, type NodeId, type Outcome, type ProjectId, type SpecId, type TaskId } from '@boi/core';
+import { type Static, type TSchema, Type } from 'typebox';
+import { Compile, type Validator } from 'typebox/compile';
+
+/** Version of every record written by this code. A node refuses to join a cluster whose version it does not know. */
+export const SCHEMA_VERSION = 1;
+
+const V = Type.Literal(SCHEMA_VERSION);
+const Int = Type.Integer();
+const Nat = Type.Integer({ minimum: 0 });
+const Str = Type.String();
+const opt = Type.Optional;
+const id = <T extends string>() => Type.Unsafe<T>({ type: 'string' });
+const oneOf = <const T extends readonly string[]>(...values: T) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
+
+export const ClusterRecord = Type.Object({
+  v: V,
+  id: Str,
+  /** Project that everything belongs to unless it says otherwise. */
+  defaultProject: id<ProjectId>(),
+  paused: opt(Type.Object({ at: Nat, actor: opt(Str) })),
+  createdAt: Nat,
+});
+export type ClusterRecord = Static<typeof ClusterRecord>;
+
+export const IncarnationRecord = Type.Object({ v: V, id: Str });
+export type IncarnationRecord = Static<typeof IncarnationRecord>;
+
+export const ProjectRecord = Type.Object({ v: V, name: opt(Str), share: opt(Nat), createdAt: Nat });
+export type ProjectRecord = Static<typeof ProjectRecord>;
+
+/** Lease-bound, written by that node only. Its create revision is the session epoch. */
+export const NodeRecord = Type.Object({
+  v: V,
+  name: opt(Str),
+  /** URL of its API, for tail and relays. */
+  address: Str,
+  version: Str,
+  capabilities: Type.Record(Str, Type.Union([Str, Type.Number(), Type.Boolean()])),
+  slots: Nat,
+  startedAt: Nat,
+});
+export type NodeRecord = Static<typeof NodeRecord>;
+
+/** Survives restarts; written by any node for an operator (cooldown: by the node itself). Absent: nothing set. */
+export const NodeConfRecord = Type.Object({
+  v: V,
+  cordoned: opt(Type.Object({ at: Nat, actor: opt(Str) })),
+  /** Draining implies cordoned. At `deadlineAt` (wall clock) running tasks are requeued. */
+  drain: opt(Type.Object({ at: Nat, deadlineAt: Nat, actor: opt(Str) })),
+  coolingUntil: opt(Nat),
+  labels: opt(Type.Record(Str, Str)),
+});
+export type NodeConfRecord = Static<typeof NodeConfRecord>;
+
+/** Lease-bound, at most one write a second, never watched. */
+export const LoadRecord = Type.Object({
+  v: V,
+  /** Slots in use. */
+  busy: Nat,
+  /** Unclaimed entries in its queue. */
+  queued: Nat,
+  /** Tasks claimed. */
+  running: Nat,
+  health: oneOf('ok', 'degraded'),
+  /** Newest mod revision of its own queue that its claim loop has considered. */
+  scanned: Str,
+});
+export type LoadRecord = Static<typeof LoadRecord>;
+
+export const SpecCountsRecord = Type.Object({ succeeded: Nat, failed: Nat, cancelled: Nat, skipped: Nat });
+
+export const SpecHeader = Type.Object({
+  v: V,
+  name: opt(Str),
+  state: oneOf('writing', 'dispatching', 'active', 'cancelling', 'succeeded', 'failed', 'cancelled'),
+  /** Tasks 1…cursor have their record; none above has. */
+  cursor: Nat,
+  tasks: Nat,
+  /** Chunks of the body; 0 when the only task's definition is inline in its entry. */
+  chunks: Nat,
+  counts: SpecCountsRecord,
+  failure: oneOf('fail-fast', 'continue'),
+  concurrency: opt(Nat),
+  actor: opt(Str),
+  digest: Str,
+  idempotency: opt(Str),
+  retryOf: opt(id<SpecId>()),
+  createdAt: Nat,
+  endedAt: opt(Nat),
+  /** Who writes body and records while `writing` or `dispatching`: resumed by another when this session is gone. */
+  dispatcher: opt(Type.Object({ node: id<NodeId>(), epoch: Str })),
+  /** Absent for a one-task spec without a policy: it has no coordinator. */
+  coordinator: opt(id<NodeId>()),
+  cancel: opt(Type.Object({ at: Nat, level: Type.Integer({ minimum: 1, maximum: 2 }), actor: opt(Str) })),
+  /** A fail-fast spec has seen a failure: `when: success` tasks that have not run are cancelled. */
+  failing: opt(Type.Boolean()),
+  archived: opt(Type.Object({ chunks: Nat })),
+});
+export type SpecHeader = Static<typeof SpecHeader>;
+
+/** This node coordinates that spec. */
+export const CoordRecord = Type.Object({ v: V, prj: id<ProjectId>() });
+export type CoordRecord = Static<typeof CoordRecord>;
+
+export const BlockedRecord = Type.Object({ v: V, attempt: opt(Nat) });
+export type BlockedRecord = Static<typeof BlockedRecord>;
+
+const RequirementRecord = Type.Union([
+  Type.Object({ key: Str, op: Type.Literal('eq'), value: Str }),
+  Type.Object({ key: Str, op: Type.Literal('in'), values: Type.Array(Str) }),
+  Type.Object({ key: Str, op: Type.Literal('exists'), value: Type.Boolean() }),
+  Type.Object({ key: Str, op: oneOf('>=', '<='), value: Type.Number() }),
+]);
+
+const MoveRecord = Type.Object({
+  at: Nat,
+  from: opt(id<NodeId>()),
+  to: opt(id<NodeId>()),
+  why: oneOf('retry', 'adopted', 'stolen', 'rebalanced', 'wedged', 'drained', 'placed', 'killed', 'handed-back'),
+});
+export type MoveRecord = Static<typeof MoveRecord>;
+
+/** One claim that did not end in the final result; the newest {@link HISTORY_MAX} are kept. */
+const HistoryRecord = Type.Object({
+  attempt: Nat,
+  delivery: Nat,
+  node: id<NodeId>(),
+  at: Nat,
+  /** `lost`: the node died or was fenced off; `drained`, `killed`; else how the attempt ended. */
+  end: oneOf('failed', 'timed-out', 'lost', 'drained', 'killed'),
+  reason: opt(Str),
+  exitCode: opt(Int),
+});
+export type HistoryRecord = Static<typeof HistoryRecord>;
+export const HISTORY_MAX = 10;
+export const MOVES_MAX = 10;
+
+export const ClaimRecord = Type.Object({
+  /** Session epoch of the claimant; the node is the one in whose queue the entry is. */
+  epoch: Str,
+  nonce: Str,
+  at: Nat,
+});
+export type ClaimRecord = Static<typeof ClaimRecord>;
+
+/** A task waiting for, or held by, a node: the key says which. Its mod revision while claimed is the fence. */
+export const QueueEntry = Type.Object({
+  v: V,
+  prj: id<ProjectId>(),
+  requires: opt(Type.Array(RequirementRecord)),
+  target: opt(Str),
+  /** Default 1. */
+  slots: opt(Nat),
+  exclusive: opt(Type.Boolean()),
+  /** Concurrency key: hash of its name and how many hold it at once. */
+  lock: opt(Type.Object({ hash: Str, limit: Nat })),
+  priority: opt(Int),
+  /** Wall clock; and the delay it stood for, so that a node with a wrong clock waits on its monotonic one. */
+  notBefore: opt(Nat),
+  delayMs: opt(Nat),
+  /** From 1. */
+  attempt: Nat,
+  /** Claims of this attempt so far, the present one included. */
+  deliveries: Nat,
+  /** A one-task spec without a coordinator: its header is written by the transaction that writes the result. */
+  single: opt(Type.Boolean()),
+  /** The definition, when inline (TaskDefinition, ≤ 2 KiB of JSON in a one-task spec). */
+  def: opt(Type.Unsafe<Record<string, unknown>>({ type: 'object' })),
+  /** Else: the chunk of the spec's body that has it. */
+  chunk: opt(Nat),
+  /** It has needs whose outputs it is given: read their results before starting. */
+  inputs: opt(Type.Boolean()),
+  queuedAt: Nat,
+  claim: opt(ClaimRecord),
+  /** The lock slot this claim holds. */
+  lockSlot: opt(Nat),
+  cancel: opt(Type.Object({ at: Nat, force: opt(Type.Boolean()), actor: opt(Str) })),
+  moves: opt(Type.Array(MoveRecord)),
+  history: opt(Type.Array(HistoryRecord)),
+  /** Why no node can run it, for entries under `unassigned` and claimed ones nobody can adopt. */
+  why: opt(Type.Object({ summary: Str, constraints: Type.Array(Type.Object({ constraint: Str, nodes: Nat })) })),
+});
+export type QueueEntry = Static<typeof QueueEntry>;
+
+export const ResultRecord = Type.Object({
+  v: V,
+  outcome: oneOf('succeeded', 'failed', 'timed-out', 'cancelled', 'skipped', 'poison'),
+  reason: opt(Str),
+  message: opt(Str),
+  exitCode: opt(Int),
+  signal: opt(Str),
+  startedAt: opt(Nat),
+  endedAt: Nat,
+  node: opt(id<NodeId>()),
+  attempt: Nat,
+  delivery: opt(Nat),
+  fence: opt(Str),
+  tail: opt(Str),
+  outputs: opt(Type.Record(Str, Str)),
+  logBytes: opt(Nat),
+  /** A skip that counts as a failure for `when: failure` dependents. */
+  byFailure: opt(Type.Boolean()),
+  history: opt(Type.Array(HistoryRecord)),
+});
+export type ResultRecord = Static<typeof ResultRecord> & { readonly outcome: Outcome };
+
+/** Which task holds a concurrency slot. Removed by whatever ends or moves the claim. */
+export const LockRecord = Type.Object({ v: V, task: id<TaskId>(), nonce: Str });
+export type LockRecord = Static<typeof LockRecord>;
+
+export const IdempotencyRecord = Type.Object({ v: V, spec: id<SpecId>(), digest: Str, at: Nat });
+export type IdempotencyRecord = Static<typeof IdempotencyRecord>;
+
+export const HoldRecord = Type.Object({ v: V, revision: Str, why: Str });
+export type HoldRecord = Static<typeof HoldRecord>;
+
+/** A codec for one kind of record. `decode` throws `schema-unknown`, naming key and field. */
+export interface Codec<T> {
+  encode(record: T): string;
+  decode(key: string, value: Uint8Array): T;
+}
+
+function codec<S extends TSchema>(kind: string, schema: S): Codec<Static<S>> {
+  let validator: Validator | undefined;
+  return {
+    encode: (record) => JSON.stringify(record),
+    decode(key, value) {
+      let parsed: unknown;
+      try {
+        parsed = JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8'));
+      } catch (cause) {
+        throw new BoiError('schema-unknown', `${key}: the ${kind} record is not JSON`, { cause, details: { key } });
+      }
+      validator ??= Compile(schema) as unknown as Validator;
+      if (!validator.Check(parsed)) {
+        const version = (parsed as { v?: unknown } | null)?.v;
+        const first = validator.Errors(parsed)[0];
+        const what =
+          version === SCHEMA_VERSION
+            ? `${first?.instancePath || '/'} ${first?.message ?? 'is malformed'}`
+            : `version ${String(version)}, this node knows ${SCHEMA_VERSION}`;
+        throw new BoiError('schema-unknown', `${key}: the ${kind} record is of an unknown shape: ${what}`, {
+          details: { key },
+        });
+      }
+      return parsed as Static<S>;
+    },
+  };
+}
+
+export const codecs = {
+  cluster: codec('cluster', ClusterRecord),
+  incarnation: codec('incarnation', IncarnationRecord),
+  project: codec('project', ProjectRecord),
+  node: codec('node', NodeRecord),
+  nodeconf: codec('node settings', NodeConfRecord),
+  load: codec('load', LoadRecord),
+  spec: codec('spec header', SpecHeader),
+  coord: codec('coordinator', CoordRecord),
+  blocked: codec('blocked task', BlockedRecord),
+  entry: codec('queue entry', QueueEntry),
+  result: codec('result', ResultRecord) as Codec<ResultRecord>,
+  lock: codec('lock', LockRecord),
+  idempotency: codec('idempotency', IdempotencyRecord),
+  hold: codec('hold', HoldRecord),
+} as const;
+
+/** A decoded record with the revisions a compare needs. */
+export interface Stored<T> {
+  readonly key: string;
+  readonly record: T;
+  readonly createRevision: import('@boi/store').Revision;
+  readonly modRevision: import('@boi/store').Revision;
+}
