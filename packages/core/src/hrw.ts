@@ -99,9 +99,11 @@ export interface Hash64 {
  * with the length; each is enciphered under the hash so far and XORed in (Matyas–Meyer–Oseas). Not for secrets.
  */
 export function hash64(text: string): Hash64 {
-  return { ...hash(text) };
+  const { high, low } = hash(text);
+  return { high: high >>> 0, low: low >>> 0 };
 }
 
+/** As signed 32-bit integers, which the engine keeps unboxed. */
 interface Halves {
   high: number;
   low: number;
@@ -143,14 +145,14 @@ function hashBytes(bytes: Uint8Array): Halves {
 
 function absorb(state: Halves, high: number, low: number): void {
   threefry(high, low, state.high, state.low, state);
-  state.high = (state.high ^ high) >>> 0;
-  state.low = (state.low ^ low) >>> 0;
+  state.high ^= high;
+  state.low ^= low;
 }
 
 /**
  * Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC11): a keyed
  * bijection of 64 bits made of additions, rotations and XORs, which passes the BigCrush battery. `high` and `low` are its
- * words 0 and 1. The tests check the known answers its authors publish.
+ * words 0 and 1; `out` gets signed integers. The tests check the known answers its authors publish.
  */
 export function threefry(high: number, low: number, keyHigh: number, keyLow: number, out: Halves): void {
   const k0 = keyHigh | 0;
@@ -209,8 +211,8 @@ export function threefry(high: number, low: number, keyHigh: number, keyLow: num
   b = ((b << 6) | (b >>> 26)) ^ a;
   a = (a + k2) | 0;
   b = (b + k0 + 5) | 0;
-  out.high = a >>> 0;
-  out.low = b >>> 0;
+  out.high = a;
+  out.low = b;
 }
 
 const scratch: Halves = { high: 0, low: 0 };
@@ -221,7 +223,7 @@ function scoreOf(key: Halves, id: string, weight: number): number {
   const seed = seedOf(id);
   threefry(key.high, key.low, seed.high, seed.low, scratch);
   // 52 bits and a half step: the odd numbers below 2^53, so u is never 0 or 1 and exact in a double.
-  const odd = scratch.high * TWO_21 + (scratch.low >>> 12) * 2 + 1;
+  const odd = (scratch.high >>> 0) * TWO_21 + (scratch.low >>> 12) * 2 + 1;
   return weight / -lnUnit(odd);
 }
 
