@@ -3,7 +3,9 @@
  * and generates the OpenAPI document from them, the client takes its types from them, and nothing about the wire is said
  * twice. Ids in paths may be given as names where the description says so. Optional fields are absent, never null.
  */
+
 import { type Static, type TSchema, Type } from 'typebox';
+import { BoiError, type Issue } from './errors.ts';
 
 const Text = (description: string, options: object = {}) => Type.String({ description, ...options });
 const Millis = (description: string) =>
@@ -351,6 +353,21 @@ export const LogQuery = Type.Object(
 );
 export type LogQuery = Static<typeof LogQuery>;
 
+/** A log query that is consistent: not both an offset and a tail, no delivery without its attempt. */
+export function validateLogQuery(query: LogQuery): LogQuery {
+  const issues: Issue[] = [];
+  if (query.offset !== undefined && query.tailBytes !== undefined) {
+    issues.push({ path: '/query/tailBytes', message: 'excludes `offset`; give one of them' });
+  }
+  if (query.delivery !== undefined && query.attempt === undefined) {
+    issues.push({ path: '/query/delivery', message: 'is a delivery of an attempt; give `attempt` too' });
+  }
+  if (issues.length > 0) {
+    throw new BoiError('bad-request', issues.map((i) => `${i.path}: ${i.message}`).join('; '), { issues });
+  }
+  return query;
+}
+
 /** Content type of a log stream: newline-delimited JSON of {@link LogEvent}. */
 export const LOG_STREAM_TYPE = 'application/x-ndjson';
 
@@ -384,7 +401,7 @@ export type SpecEvent =
   | { readonly type: 'task'; readonly task: TaskView }
   | { readonly type: 'end'; readonly spec: SpecView };
 
-interface RouteShape {
+export interface RouteShape {
   method: 'GET' | 'POST' | 'DELETE';
   path: string;
   summary: string;

@@ -1,0 +1,354 @@
+/**
+ * The daemon's settings as one table. A setting has one name in three spellings: flag `--session-ttl`, environment
+ * `BOI_SESSION_TTL`, file key `session-ttl`. Precedence: flag, environment, file, default; `resolveDaemonConfig` says for
+ * each where its value came from. Anything unknown or malformed is an issue, all of them at once, and nothing starts.
+ */
+import { BoiError, type Issue } from '@boi/core';
+
+export type SettingType =
+  | 'string'
+  | 'integer'
+  | 'duration'
+  | 'bytes'
+  | 'boolean'
+  | 'list'
+  | 'map'
+  | 'choice'
+  | 'listen';
+
+export interface Setting {
+  readonly type: SettingType;
+  readonly description: string;
+  /** As a person would write it. Absent: no value. */
+  readonly default?: string;
+  readonly min?: number;
+  readonly max?: number;
+  readonly choices?: readonly string[];
+  readonly example: string;
+}
+
+const setting = <const S extends Setting>(s: S): S => s;
+
+export const DAEMON_SETTINGS = {
+  'data-dir': setting({
+    type: 'string',
+    description: 'Directory for identity, logs, work directories and the result buffer. One daemon at a time.',
+    default: './boi-data',
+    example: '/var/lib/boi',
+  }),
+  name: setting({ type: 'string', description: 'Name people see. Need not be unique.', example: 'build-1' }),
+  etcd: setting({
+    type: 'list',
+    description: 'etcd endpoints, comma-separated.',
+    default: 'http://127.0.0.1:2379',
+    example: 'http://127.0.0.1:2379',
+  }),
+  prefix: setting({
+    type: 'string',
+    description: 'Prefix of every key of this cluster in etcd. Begins and ends with `/`.',
+    default: '/boi/',
+    example: '/boi/',
+  }),
+  listen: setting({
+    type: 'listen',
+    description: 'Address and port of the API. Port 0 takes a free one. Plain HTTP is served on loopback only.',
+    default: '127.0.0.1:7440',
+    example: '127.0.0.1:7440',
+  }),
+  advertise: setting({
+    type: 'string',
+    description: 'URL at which other nodes reach this API. Default: the address it listens on.',
+    example: 'http://127.0.0.1:7440',
+  }),
+  label: setting({
+    type: 'map',
+    description: 'Labels tasks can require, `key=value`, comma-separated or repeated.',
+    example: 'gpu=a100,zone=east',
+  }),
+  slots: setting({
+    type: 'integer',
+    description: 'Tasks of one slot run at once. Default: the number of CPUs.',
+    min: 0,
+    max: 10_000,
+    example: '8',
+  }),
+  'session-ttl': setting({
+    type: 'duration',
+    description: 'Lease of the session: how long after a crash the node counts as alive. Renewed every third of it.',
+    default: '15s',
+    min: 3_000,
+    max: 120_000,
+    example: '15s',
+  }),
+  'shutdown-drain': setting({
+    type: 'duration',
+    description: 'After TERM, wait this long for running tasks before they are requeued.',
+    default: '10s',
+    min: 0,
+    max: 86_400_000,
+    example: '30s',
+  }),
+  'log-bytes': setting({
+    type: 'bytes',
+    description: 'Cap of one log file; beyond it the middle of the output is dropped, with a visible mark.',
+    default: '1GiB',
+    min: 65_536,
+    max: 2 ** 40,
+    example: '256MiB',
+  }),
+  'log-keep': setting({
+    type: 'duration',
+    description: 'Logs of ended tasks are removed after this long.',
+    default: '7d',
+    min: 0,
+    max: 3_650 * 86_400_000,
+    example: '7d',
+  }),
+  'log-keep-bytes': setting({
+    type: 'bytes',
+    description: 'Logs of one spec beyond this are removed, oldest first, never those of a running task.',
+    default: '100MiB',
+    min: 0,
+    max: 2 ** 40,
+    example: '100MiB',
+  }),
+  'secrets-file': setting({
+    type: 'string',
+    description: 'JSON object of secret names and values for tasks that list them under `secrets`. Mode 0600.',
+    example: '/etc/boi/secrets.json',
+  }),
+  'log-level': setting({
+    type: 'choice',
+    description: 'Least severe line the daemon logs.',
+    default: 'info',
+    choices: ['debug', 'info', 'warn', 'error'],
+    example: 'info',
+  }),
+} as const;
+
+export type SettingName = keyof typeof DAEMON_SETTINGS;
+export const SETTING_NAMES = Object.keys(DAEMON_SETTINGS) as SettingName[];
+
+type ValueOf<S extends Setting> = S['type'] extends 'integer' | 'duration' | 'bytes'
+  ? number
+  : S['type'] extends 'boolean'
+    ? boolean
+    : S['type'] extends 'list'
+      ? readonly string[]
+      : S['type'] extends 'map'
+        ? Readonly<Record<string, string>>
+        : S['type'] extends 'listen'
+          ? ListenAddress
+          : string;
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type DaemonConfig = {
+  readonly [K in SettingName]: (typeof DAEMON_SETTINGS)[K] extends { default: string }
+    ? ValueOf<(typeof DAEMON_SETTINGS)[K]>
+    : ValueOf<(typeof DAEMON_SETTINGS)[K]> | undefined;
+};
+
+export type Source = 'flag' | 'environment' | 'file' | 'default';
+export interface Provenance {
+  readonly name: SettingName;
+  readonly value: unknown;
+  readonly source: Source;
+  /** The flag, variable or file it came from. */
+  readonly from?: string;
+}
+
+/** Values as people write them: text, or what a parsed file holds. */
+export interface ConfigInput {
+  readonly flags?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly file?: { readonly path: string; readonly values: Readonly<Record<string, unknown>> };
+}
+
+export const envName = (name: SettingName) => `BOI_${name.toUpperCase().replaceAll('-', '_')}`;
+
+/** Throws `config-invalid` with every issue. */
+export function resolveDaemonConfig(input: ConfigInput): { config: DaemonConfig; provenance: readonly Provenance[] } {
+  const issues: Issue[] = [];
+  for (const key of Object.keys(input.file?.values ?? {})) {
+    if (!(key in DAEMON_SETTINGS)) {
+      issues.push({
+        path: `/${key}`,
+        message: `${input.file?.path}: there is no setting \`${key}\`; did you mean \`${nearest(key, SETTING_NAMES)}\`?`,
+      });
+    }
+  }
+  const provenance: Provenance[] = [];
+  const config: Record<string, unknown> = {};
+  for (const name of SETTING_NAMES) {
+    const candidates: [Source, unknown, string | undefined][] = [
+      ['flag', input.flags?.[name], `--${name}`],
+      ['environment', input.env?.[envName(name)], envName(name)],
+      ['file', input.file?.values[name], input.file?.path],
+      ['default', (DAEMON_SETTINGS[name] as Setting).default, undefined],
+    ];
+    const found = candidates.find(([, value]) => value !== undefined && value !== '');
+    if (found === undefined) continue;
+    const [source, raw, from] = found;
+    const parsed = parseSetting(name, raw);
+    if ('problem' in parsed) {
+      issues.push({
+        path: `/${name}`,
+        message: `${from ?? name}: ${parsed.problem}; for instance ${DAEMON_SETTINGS[name].example}`,
+      });
+      continue;
+    }
+    config[name] = parsed.value;
+    provenance.push({ name, value: parsed.value, source, ...(from === undefined ? {} : { from }) });
+  }
+  if (issues.length > 0) {
+    throw new BoiError('config-invalid', issues.map((i) => i.message).join('\n'), { issues });
+  }
+  return { config: config as unknown as DaemonConfig, provenance };
+}
+
+type Parsed = { value: unknown } | { problem: string };
+
+function parseSetting(name: SettingName, raw: unknown): Parsed {
+  const s: Setting = DAEMON_SETTINGS[name];
+  const text = typeof raw === 'string' ? raw.trim() : raw;
+  switch (s.type) {
+    case 'string':
+      return typeof text === 'string' ? { value: text } : { problem: 'must be text' };
+    case 'choice':
+      return s.choices?.includes(String(text))
+        ? { value: text }
+        : { problem: `must be one of ${s.choices?.join(', ')}, not ${JSON.stringify(raw)}` };
+    case 'boolean':
+      if (text === true || text === 'true' || text === '1') return { value: true };
+      if (text === false || text === 'false' || text === '0') return { value: false };
+      return { problem: `must be true or false, not ${JSON.stringify(raw)}` };
+    case 'integer':
+      return bounded(
+        s,
+        typeof text === 'number' ? text : /^\d+$/.test(String(text)) ? Number(text) : Number.NaN,
+        'a whole number',
+      );
+    case 'duration':
+      return bounded(
+        s,
+        typeof text === 'number' ? text * 1000 : durationMs(String(text)),
+        'a duration such as 30s, 5m, 1h30m or 250ms',
+      );
+    case 'bytes':
+      return bounded(
+        s,
+        typeof text === 'number' ? text : sizeBytes(String(text)),
+        'a size such as 512KiB, 100MiB or 1GiB',
+      );
+    case 'list': {
+      const items = (Array.isArray(text) ? text : String(text).split(','))
+        .map((x) => String(x).trim())
+        .filter((x) => x !== '');
+      return items.length > 0 ? { value: items } : { problem: 'must have at least one item' };
+    }
+    case 'map':
+      return parseMap(text);
+    case 'listen':
+      return parseListen(String(text));
+  }
+}
+
+function bounded(s: Setting, value: number, form: string): Parsed {
+  if (!Number.isSafeInteger(value)) return { problem: `must be ${form}` };
+  if (value < (s.min ?? 0) || value > (s.max ?? Number.MAX_SAFE_INTEGER)) {
+    const unit = s.type === 'duration' ? ' ms' : s.type === 'bytes' ? ' bytes' : '';
+    return { problem: `must lie between ${s.min} and ${s.max}${unit}` };
+  }
+  return { value };
+}
+
+const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** NaN when malformed. */
+function durationMs(text: string): number {
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return Number.NaN;
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {
+    total += Number(amount) * (DURATION_UNITS_MS[unit as string] as number);
+  }
+  return Math.round(total);
+}
+
+const SIZE_UNITS: Record<string, number> = {
+  '': 1,
+  b: 1,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+};
+
+function sizeBytes(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text);
+  const unit = SIZE_UNITS[(match?.[2] ?? '').toLowerCase()];
+  return match === null || unit === undefined ? Number.NaN : Math.round(Number(match[1]) * unit);
+}
+
+const LABEL_KEY = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/;
+
+function parseMap(raw: unknown): Parsed {
+  const value: Record<string, string> = Object.create(null);
+  const pairs: [string, string][] = [];
+  if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) {
+    for (const [k, v] of Object.entries(raw)) pairs.push([k, String(v)]);
+  } else {
+    for (const item of (Array.isArray(raw) ? raw : [raw]).flatMap((x) => String(x).split(','))) {
+      if (item.trim() === '') continue;
+      const eq = item.indexOf('=');
+      if (eq < 1) return { problem: `\`${item}\` is not key=value` };
+      pairs.push([item.slice(0, eq).trim(), item.slice(eq + 1).trim()]);
+    }
+  }
+  for (const [k, v] of pairs) {
+    if (!LABEL_KEY.test(k)) return { problem: `\`${k}\` cannot be a label: letters, digits, . _ / -, at most 63` };
+    if (v.length > 256) return { problem: `the value of \`${k}\` is longer than 256 characters` };
+    value[k] = v;
+  }
+  return { value: { ...value } };
+}
+
+function parseListen(text: string): Parsed {
+  const match = /^(?:(\[[0-9a-f:]+\]|[^:[\]]+):)?(\d{1,5})$/i.exec(text);
+  const port = Number(match?.[2]);
+  if (match === null || port > 65_535) return { problem: 'must be ADDRESS:PORT' };
+  return { value: { host: (match[1] ?? '127.0.0.1').replace(/^\[|\]$/g, ''), port } satisfies ListenAddress };
+}
+
+/** The candidate with the least edit distance: for "did you mean". */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (const candidate of candidates) {
+    const d = editDistance(word, candidate);
+    if (d < bestDistance) {
+      best = candidate;
+      bestDistance = d;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substituted, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}

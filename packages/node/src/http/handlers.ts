@@ -1,0 +1,108 @@
+/** One handler per route: resolves names to ids, calls the cluster, answers wire types. Nothing is decided here. */
+
+import type { ClusterApi } from '@boi/cluster';
+import type { DispatchBody, NodeId, ProjectId, RouteQuery, SpecId } from '@boi/core';
+import { BoiError, validateLogQuery } from '@boi/core';
+import type { LogRelay } from '../log-relay.ts';
+import type { Handlers } from './server.ts';
+import { streamSpecEvents } from './sse.ts';
+
+export interface HandlerDeps {
+  readonly api: ClusterApi;
+  readonly relay: LogRelay;
+  readonly self: () => { readonly id: NodeId; readonly name?: string };
+  readonly version: string;
+}
+
+export function createHandlers({ api, relay, self, version }: HandlerDeps): Handlers {
+  const project = async (params: Readonly<Record<string, string>>): Promise<ProjectId> =>
+    (await api.project(params.prj as string)).id;
+  const spec = async (params: Readonly<Record<string, string>>): Promise<{ prj: ProjectId; spc: SpecId }> => {
+    const prj = await project(params);
+    return { prj, spc: (await api.spec(prj, params.spc as string)).id as SpecId };
+  };
+  const task = async (params: Readonly<Record<string, string>>) => {
+    const prj = await project(params);
+    return { prj, tsk: await api.resolveTask(prj, params.tsk as string) };
+  };
+  const node = async (params: Readonly<Record<string, string>>): Promise<NodeId> =>
+    (await api.node(params.nod as string)).id as NodeId;
+
+  return {
+    'spec.dispatch': async ({ params, body, reply }) => {
+      const request = body as DispatchBody;
+      if (request.dryRun === true) {
+        throw new BoiError('bad-request', '/body/dryRun: a dry run is asked of POST …/specs/plan', {
+          issues: [{ path: '/body/dryRun', message: 'ask POST …/specs/plan instead' }],
+        });
+      }
+      const answer = await api.dispatch(await project(params), request);
+      if (answer.existing) reply.header('x-boi-existing', 'true');
+      return answer;
+    },
+    'spec.plan': async ({ params, body }) => api.plan(await project(params), body as DispatchBody),
+    'spec.list': async ({ params, query }) => api.listSpecs(await project(params), query as RouteQuery<'spec.list'>),
+    'spec.show': async ({ params }) => api.spec(await project(params), params.spc as string),
+    'spec.tasks': async ({ params, query }) => {
+      const { prj, spc } = await spec(params);
+      return api.listTasks(prj, spc, query as RouteQuery<'spec.tasks'>);
+    },
+    'spec.events': async (call) => {
+      const { prj, spc } = await spec(call.params);
+      await streamSpecEvents(api, prj, spc, call.query.tasks !== false, call);
+      return undefined;
+    },
+    'spec.cancel': async ({ params }) => {
+      const { prj, spc } = await spec(params);
+      return api.cancelSpec(prj, spc);
+    },
+    'spec.retry': async ({ params, body }) => {
+      const { prj, spc } = await spec(params);
+      return api.retrySpec(prj, spc, (body as { idempotencyKey?: string }).idempotencyKey);
+    },
+    'task.show': async ({ params }) => {
+      const { prj, tsk } = await task(params);
+      return api.task(prj, tsk);
+    },
+    'task.log': async (call) => {
+      const { prj, tsk } = await task(call.params);
+      await relay.stream(prj, tsk, validateLogQuery(call.query), call);
+      return undefined;
+    },
+    'task.cancel': async ({ params }) => {
+      const { prj, tsk } = await task(params);
+      return api.cancelTask(prj, tsk);
+    },
+    'task.retry': async ({ params }) => {
+      const { prj, tsk } = await task(params);
+      return api.retryTask(prj, tsk);
+    },
+    'task.kill': async ({ params }) => {
+      const { prj, tsk } = await task(params);
+      return api.killTask(prj, tsk);
+    },
+    'node.list': async ({ query }) => api.listNodes(query as RouteQuery<'node.list'>),
+    'node.show': async ({ params }) => api.node(params.nod as string),
+    'node.cordon': async ({ params }) => api.cordon(await node(params)),
+    'node.uncordon': async ({ params }) => api.uncordon(await node(params)),
+    'node.drain': async ({ params, body }) =>
+      api.drain(await node(params), (body as { deadlineMs?: number }).deadlineMs ?? DRAIN_DEFAULT_MS),
+    'node.remove': async ({ params }) => api.removeNode(await node(params)),
+    'cluster.show': async () => api.cluster(),
+    'cluster.pause': async () => api.setPaused(true),
+    'cluster.resume': async () => api.setPaused(false),
+    'cluster.fsck': async () => api.fsck(),
+    whoami: async () => {
+      const cluster = await api.cluster();
+      const { id, name } = self();
+      return {
+        node: { id, ...(name === undefined ? {} : { name }) },
+        cluster: cluster.id,
+        version,
+        defaultProject: cluster.defaultProject,
+      };
+    },
+  };
+}
+
+const DRAIN_DEFAULT_MS = 3_600_000;

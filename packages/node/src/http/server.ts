@@ -1,0 +1,205 @@
+/**
+ * The HTTP server: one handler per entry of the route table, everything validated by its schemas before the handler runs.
+ *
+ * Without transport security the daemon listens on loopback only, and that must not let a web page drive it: a request
+ * whose `Host` is not an address of this node (DNS rebinding), or that carries the `Origin` of another site, is refused.
+ */
+import { BoiError, ERROR_CODES, ROUTES, type RouteId, type RouteShape } from '@boi/core';
+import { Ajv } from 'ajv';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { Type } from 'typebox';
+import { PROBLEM_TYPE, problemOf, toBoiError } from './problem.ts';
+
+/** A spec file of 1 MiB, escaped as a JSON string, with room for its variables. */
+const BODY_BYTES_MAX = 1536 * 1024;
+const HEADER_BYTES_MAX = 16 * 1024;
+const CONNECTIONS_MAX = 4096;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export interface Call {
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly body: unknown;
+  readonly reply: FastifyReply;
+  readonly request: FastifyRequest;
+  /** Aborted when the client goes away or the server stops. */
+  readonly signal: AbortSignal;
+}
+
+/** Answers the body; a stream handler takes over the reply (`reply.hijack()`) and answers undefined. */
+export type Handler = (call: Call) => Promise<unknown>;
+export type Handlers = { readonly [K in RouteId]: Handler };
+
+export interface PlainRoute {
+  readonly path: string;
+  readonly type: string;
+  readonly handler: () => Promise<{ readonly status: number; readonly body: string }>;
+}
+
+export interface ServerOptions {
+  readonly handlers: Handlers;
+  /** Health, metrics, OpenAPI document. */
+  readonly plain: readonly PlainRoute[];
+  /** Internal routes between nodes, same contract as the table's. */
+  readonly internal?: readonly { readonly path: string; readonly querystring: object; readonly handler: Handler }[];
+  readonly log: Logger;
+  /** Host names, besides loopback ones, under which this node may be asked. */
+  readonly hosts?: readonly string[];
+  readonly onRequest?: (route: string, status: number, seconds: number) => void;
+}
+
+const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+export function createServer(options: ServerOptions): FastifyInstance {
+  // `allErrors`: everything wrong with a request is named at once; bodies are bounded, so this costs a bounded amount.
+  const strict = new Ajv({ allErrors: true, useDefaults: true, strict: false });
+  // Query and path values arrive as text.
+  const coercing = new Ajv({ allErrors: true, useDefaults: true, coerceTypes: true, strict: false });
+  const app = fastify({
+    loggerInstance: options.log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 512 },
+    http: { maxHeaderSize: HEADER_BYTES_MAX },
+    genReqId: requestIds(),
+    frameworkErrors: (error, request, reply) => sendProblem(request, reply, error),
+  });
+  app.server.maxConnections = CONNECTIONS_MAX;
+  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? strict : coercing).compile(schema));
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error));
+
+  const methodsOf = new Map<string, string[]>();
+  for (const route of Object.values(ROUTES))
+    methodsOf.set(route.path, [...(methodsOf.get(route.path) ?? []), route.method]);
+
+  const hosts = new Set(options.hosts ?? []);
+  app.addHook('onRequest', async (request) => {
+    const host = hostName(request.headers.host);
+    if (host === undefined || !(LOOPBACK_HOSTS.has(host) || hosts.has(host))) {
+      throw new BoiError(
+        'bad-request',
+        `The Host header \`${request.headers.host ?? ''}\` is not an address of this node.`,
+      );
+    }
+    const origin = request.headers.origin;
+    if (origin !== undefined && originHost(origin) !== request.headers.host) {
+      throw new BoiError('bad-request', 'Requests from other web sites are not served.');
+    }
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    options.onRequest?.(request.routeOptions.url ?? 'unknown', reply.statusCode, reply.elapsedTime / 1000);
+  });
+
+  for (const [id, { method, path, params, query, body, status }] of Object.entries(ROUTES) as [RouteId, RouteShape][]) {
+    app.route({
+      method,
+      url: path,
+      schema: {
+        ...(params === undefined ? {} : { params: Type.Object(params as never) }),
+        querystring: query ?? Type.Object({}, { additionalProperties: false }),
+        ...(body === undefined ? {} : { body }),
+      },
+      handler: handle(options.handlers[id], status ?? 200),
+    });
+  }
+  for (const route of options.internal ?? []) {
+    app.route({
+      method: 'GET',
+      url: route.path,
+      schema: { querystring: route.querystring },
+      handler: handle(route.handler, 200),
+    });
+  }
+  for (const route of options.plain) {
+    app.get(route.path, async (_request, reply) => {
+      const { status, body } = await route.handler();
+      return reply
+        .code(status)
+        .type(route.type)
+        .serializer((x: unknown) => String(x))
+        .send(body);
+    });
+  }
+
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0] as string;
+    const allowed = [...methodsOf].find(([pattern]) => matches(pattern, path))?.[1];
+    if (allowed !== undefined && !allowed.includes(request.method)) {
+      reply.header('allow', allowed.join(', '));
+      return sendProblem(
+        request,
+        reply,
+        new BoiError('not-allowed', `${request.method} is not served here; use ${allowed.join(' or ')}.`),
+      );
+    }
+    return sendProblem(
+      request,
+      reply,
+      new BoiError('not-found', `There is nothing at ${path}. The routes are listed at /openapi.json.`),
+    );
+  });
+  return app;
+}
+
+function handle(handler: Handler, status: number) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const abort = new AbortController();
+    const onClose = () => abort.abort(new BoiError('unavailable', 'the client went away'));
+    request.raw.socket.once('close', onClose);
+    try {
+      const answer = await handler({
+        params: (request.params ?? {}) as Record<string, string>,
+        query: (request.query ?? {}) as Record<string, unknown>,
+        body: request.body,
+        reply,
+        request,
+        signal: abort.signal,
+      });
+      if (reply.sent) return reply;
+      if (reply.statusCode === 200) reply.code(status);
+      return reply.type('application/json; charset=utf-8').send(answer);
+    } finally {
+      request.raw.socket.off('close', onClose);
+    }
+  };
+}
+
+function sendProblem(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply {
+  const boi = toBoiError(error);
+  if (boi.code === 'internal') request.log.error({ err: error, requestId: request.id }, 'request failed');
+  if (boi.retryAfterS !== undefined) reply.header('retry-after', String(Math.ceil(boi.retryAfterS)));
+  else if (ERROR_CODES[boi.code].status === 503) reply.header('retry-after', '2');
+  return reply
+    .code(boi.status)
+    .type(PROBLEM_TYPE)
+    .serializer((x: unknown) => JSON.stringify(x))
+    .send(problemOf(boi, request.id));
+}
+
+function requestIds(): () => string {
+  let n = 0;
+  const start = process.hrtime.bigint().toString(36);
+  return () => `req-${start}-${(n++).toString(36)}`;
+}
+
+function hostName(header: string | undefined): string | undefined {
+  return header === undefined ? undefined : /^(\[[0-9a-f:]+\]|[^:]+)(?::\d+)?$/i.exec(header)?.[1]?.toLowerCase();
+}
+
+function originHost(origin: string): string | undefined {
+  try {
+    return new URL(origin).host;
+  } catch {
+    return undefined;
+  }
+}
+
+function matches(pattern: string, path: string): boolean {
+  const a = pattern.split('/');
+  const b = path.split('/');
+  return a.length === b.length && a.every((part, i) => part.startsWith(':') || part === b[i]);
+}

@@ -1,0 +1,337 @@
+/**
+ * A task's output, from wherever it is. The node that is asked finds the holders in the store, reads its own logs from
+ * disk and relays those of others from their `/internal/tail`, one attempt after the other; with `follow` it goes on over
+ * reassignments until the task has ended. A reader resumes at any byte offset of an attempt's log.
+ *
+ * Nothing is buffered beyond what the reader's connection takes: a slow reader slows the relay, never the task, which
+ * writes to its file.
+ */
+
+import type { ClusterApi, LogPlace, LogPlaces } from '@boi/cluster';
+import {
+  type Clock,
+  LOG_STREAM_TYPE,
+  type LogEvent,
+  type LogQuery,
+  type ProjectId,
+  type SpecId,
+  sleep,
+  specOf,
+  type TaskId,
+} from '@boi/core';
+import type { Call } from './http/server.ts';
+import { onceDrainedOrClosed } from './http/sse.ts';
+
+/** What this node's own disk has: implemented over the worker's log store. */
+export interface LocalLogs {
+  /** Claims of which there is a log here, oldest first. */
+  attempts(spec: SpecId, task: TaskId): Promise<readonly { attempt: number; delivery: number }[]>;
+  /**
+   * Events of one log: `data` and `gap` from `offset` on, then one `end` whose `complete` tells whether this log is
+   * finished. Without `follow` it ends at what there is now. A log that is not there: throws `log-unavailable`.
+   */
+  read(request: LocalLogRequest): AsyncIterable<LogEvent>;
+}
+
+export interface LocalLogRequest {
+  readonly spec: SpecId;
+  readonly task: TaskId;
+  readonly attempt: number;
+  readonly delivery: number;
+  readonly offset?: number;
+  readonly tailBytes?: number;
+  readonly limit?: number;
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface LogRelayDeps {
+  readonly api: ClusterApi;
+  readonly local: LocalLogs;
+  readonly self: () => string;
+  readonly clock: Clock;
+  /** Opens `/internal/tail/{tsk}` of another node; yields its newline-delimited events. */
+  readonly remote: (
+    address: string,
+    task: TaskId,
+    request: Omit<LocalLogRequest, 'spec' | 'task'>,
+  ) => AsyncIterable<LogEvent>;
+}
+
+const FINAL = new Set(['succeeded', 'failed', 'timed-out', 'cancelled', 'skipped', 'poison']);
+/** Between tries to reach a holder that does not answer, while following. */
+const RETRY_MS = 1_000;
+
+export class LogRelay {
+  readonly #deps: LogRelayDeps;
+
+  constructor(deps: LogRelayDeps) {
+    this.#deps = deps;
+  }
+
+  /** `GET /internal/tail/{tsk}`: one log of this node, as it is on disk. */
+  async streamLocal(task: TaskId, query: LogQuery, call: Call): Promise<void> {
+    const spec = specOf(task);
+    const { attempt, delivery } = await this.#localChoice(spec, task, query);
+    const out = new NdjsonReply(call);
+    await out.pump(
+      this.#deps.local.read({
+        spec,
+        task,
+        attempt,
+        delivery,
+        ...position(query),
+        follow: query.follow === true,
+        signal: call.signal,
+      }),
+    );
+    out.end();
+  }
+
+  async #localChoice(spec: SpecId, task: TaskId, query: LogQuery): Promise<{ attempt: number; delivery: number }> {
+    if (query.attempt !== undefined && query.delivery !== undefined) {
+      return { attempt: query.attempt, delivery: query.delivery };
+    }
+    const known = await this.#deps.local.attempts(spec, task);
+    const found = known.filter((a) => query.attempt === undefined || a.attempt === query.attempt).at(-1);
+    return found ?? { attempt: query.attempt ?? 1, delivery: 1 };
+  }
+
+  /** `GET /v1/projects/{prj}/tasks/{tsk}/log`. */
+  async stream(project: ProjectId, task: TaskId, query: LogQuery, call: Call): Promise<void> {
+    const out = new NdjsonReply(call);
+    const follow = query.follow === true;
+    let latest = await this.#deps.api.logPlaces(project, task);
+    const changed = new Signal();
+    const stopFollowing = new AbortController();
+    const signal = AbortSignal.any([call.signal, stopFollowing.signal]);
+    const following = follow
+      ? this.#deps.api
+          .followTask(
+            project,
+            task,
+            (places) => {
+              latest = places;
+              changed.fire();
+            },
+            signal,
+          )
+          .catch((error: unknown) => {
+            if (!signal.aborted) throw error;
+          })
+      : Promise.resolve();
+    following.catch((error: unknown) => stopFollowing.abort(error));
+    try {
+      let shown: LogPlace | undefined;
+      let first = true;
+      for (;;) {
+        signal.throwIfAborted();
+        const next = nextPlace(latest, shown, query, first && !follow ? 'last' : first ? 'last' : 'after');
+        if (next === undefined) {
+          if (!follow || FINAL.has(latest.state) || (query.attempt !== undefined && shown !== undefined)) break;
+          await changed.wait(signal);
+          continue;
+        }
+        if (shown !== undefined) {
+          await out.write({
+            type: 'note',
+            text: `the task went on as attempt ${next.attempt}, delivery ${next.delivery}, on ${next.node}`,
+          });
+        }
+        const at = first ? position(query) : {};
+        await this.#onePlace(next, latest, at, follow, () => latest, changed, signal, out);
+        shown = next;
+        first = false;
+        if (!follow) break;
+      }
+      if (first && latest.tail !== undefined && latest.tail !== '') {
+        await out.write({
+          type: 'data',
+          offset: 0,
+          stream: 'stdout',
+          data: Buffer.from(latest.tail).toString('base64'),
+        });
+      }
+      await out.write({ type: 'end', complete: FINAL.has(latest.state), state: latest.state });
+      out.end();
+    } catch (error) {
+      if (!out.begun) throw error;
+      out.destroy();
+    } finally {
+      stopFollowing.abort();
+      await following.catch(() => undefined);
+    }
+  }
+
+  /** Streams one log to its end, over interruptions of its holder while the task may still be there. */
+  async #onePlace(
+    place: LogPlace,
+    places: LogPlaces,
+    at: { offset?: number; tailBytes?: number; limit?: number },
+    follow: boolean,
+    latest: () => LogPlaces,
+    changed: Signal,
+    signal: AbortSignal,
+    out: NdjsonReply,
+  ): Promise<void> {
+    let position: { offset?: number; tailBytes?: number; limit?: number } = at;
+    let begun = false;
+    let noted = false;
+    for (;;) {
+      const request = { attempt: place.attempt, delivery: place.delivery, ...position, follow, signal };
+      try {
+        const events =
+          place.node === this.#deps.self()
+            ? this.#deps.local.read({ spec: places.spec, task: places.task, ...request })
+            : place.address === undefined
+              ? unreachable(place)
+              : this.#deps.remote(place.address, places.task, request);
+        for await (const event of events) {
+          if (event.type === 'end') return;
+          if (event.type === 'begin') continue;
+          if (!begun && (event.type === 'data' || event.type === 'gap')) {
+            begun = true;
+            await out.write({
+              type: 'begin',
+              attempt: place.attempt,
+              delivery: place.delivery,
+              node: place.node,
+              offset: event.offset,
+            });
+          }
+          await out.write(event);
+          if (event.type === 'data') {
+            position = { offset: event.offset + Buffer.byteLength(event.data, 'base64') };
+          } else if (event.type === 'gap') position = { offset: event.to };
+        }
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        const gone = isGone(latest(), place);
+        if (!noted) {
+          noted = true;
+          await out.write({ type: 'note', text: unreachableText(place, latest(), error) });
+          const { tail } = latest();
+          if (!begun && tail !== undefined && tail !== '') {
+            await out.write({ type: 'note', text: `last output that was kept:\n${tail}` });
+          }
+        }
+        if (!follow || gone) return;
+        await Promise.race([sleep(this.#deps.clock, RETRY_MS, signal), changed.wait(signal)]);
+        if (isGone(latest(), place)) return;
+      }
+    }
+  }
+}
+
+// biome-ignore lint/correctness/useYield: it stands for a log that cannot be opened
+async function* unreachable(place: LogPlace): AsyncGenerator<LogEvent> {
+  throw new Error(`${place.node} has no live session`);
+}
+
+function unreachableText(place: LogPlace, places: LogPlaces, error: unknown): string {
+  const since = place.goneSince === undefined ? '' : ` since ${new Date(place.goneSince).toISOString()}`;
+  const why = error instanceof Error ? error.message : String(error);
+  return `the output of attempt ${place.attempt}, delivery ${place.delivery} is on ${place.node}, which does not give it${since} (${why}); the task is ${places.state}`;
+}
+
+/** Nothing more will come from there: the task has ended or went on elsewhere. */
+function isGone(places: LogPlaces, place: LogPlace): boolean {
+  return FINAL.has(places.state) || nextPlace(places, place, {}, 'after') !== undefined;
+}
+
+function nextPlace(
+  places: LogPlaces,
+  shown: LogPlace | undefined,
+  query: LogQuery,
+  which: 'last' | 'after',
+): LogPlace | undefined {
+  const wanted = places.places.filter(
+    (p) =>
+      (query.attempt === undefined || p.attempt === query.attempt) &&
+      (query.delivery === undefined || p.delivery === query.delivery),
+  );
+  if (which === 'last') return wanted.at(-1);
+  return wanted.find(
+    (p) =>
+      shown === undefined || p.attempt > shown.attempt || (p.attempt === shown.attempt && p.delivery > shown.delivery),
+  );
+}
+
+function position(query: LogQuery): { offset?: number; tailBytes?: number; limit?: number } {
+  return {
+    ...(query.offset === undefined ? {} : { offset: query.offset }),
+    ...(query.tailBytes === undefined ? {} : { tailBytes: query.tailBytes }),
+    ...(query.limit === undefined ? {} : { limit: query.limit }),
+  };
+}
+
+/** Wakes whoever waits; a fire with nobody waiting is kept for the next. */
+class Signal {
+  #fired = false;
+  #wake: (() => void) | undefined;
+
+  fire(): void {
+    this.#fired = true;
+    this.#wake?.();
+  }
+
+  wait(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        signal.removeEventListener('abort', onAbort);
+        this.#fired = false;
+        this.#wake = undefined;
+        resolve();
+      };
+      const onAbort = () => {
+        this.#wake = undefined;
+        reject(signal.reason as Error);
+      };
+      if (signal.aborted) onAbort();
+      else if (this.#fired) done();
+      else {
+        this.#wake = done;
+        signal.addEventListener('abort', onAbort, { once: true });
+      }
+    });
+  }
+}
+
+/** Newline-delimited events on a reply, with back-pressure. The status line goes out with the first event. */
+class NdjsonReply {
+  readonly #call: Call;
+  begun = false;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  async write(event: LogEvent): Promise<void> {
+    const raw = this.#call.reply.raw;
+    if (!this.begun) {
+      this.begun = true;
+      this.#call.reply.hijack();
+      raw.writeHead(200, { 'content-type': LOG_STREAM_TYPE, 'cache-control': 'no-store' });
+    }
+    this.#call.signal.throwIfAborted();
+    if (!raw.write(`${JSON.stringify(event)}\n`)) await onceDrainedOrClosed(raw);
+  }
+
+  async pump(events: AsyncIterable<LogEvent>): Promise<void> {
+    try {
+      for await (const event of events) await this.write(event);
+    } catch (error) {
+      if (!this.begun) throw error;
+      this.destroy();
+    }
+  }
+
+  end(): void {
+    this.#call.reply.raw.end();
+  }
+
+  destroy(): void {
+    this.#call.reply.raw.destroy();
+  }
+}
