@@ -1,1 +1,7 @@
-export {};
+export * from './client.ts';
+export type { Endpoint } from './endpoint.ts';
+export { isLoopback, parseEndpoint } from './endpoint.ts';
+export type { LinkEvent } from './link.ts';
+export * from './log-stream.ts';
+export type { CallRoute, RouteRequest, StreamRoute } from './routes.ts';
+export * from './spec-events.ts';

@@ -1,0 +1,123 @@
+/**
+ * What the two followed streams (spec events, logs) share: opening again after a cut, with growing pauses, for as long as
+ * something may come back; and telling the reader so. A stream is given up when nothing arrived for `reconnectForMs`.
+ */
+import type { IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BoiError } from '@boi/core';
+
+/** Told between events when the connection is gone or back. */
+export interface LinkEvent {
+  readonly type: 'link';
+  readonly state: 'lost' | 'restored';
+  /** Why it was lost, or the address it goes on with. */
+  readonly text: string;
+}
+
+export interface FollowOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Give up when no byte arrived for so long in spite of trying, milliseconds. Default 60 000. */
+  readonly reconnectForMs?: number | undefined;
+}
+
+const BACKOFF_FIRST_MS = 200;
+const BACKOFF_MAX_MS = 3_000;
+
+/**
+ * Reads streams opened by `open` one after the other and yields what `read` makes of their bytes, until `read` returns
+ * `'done'`. Errors that asking again cannot mend (not found, refused) are thrown at once, also later.
+ */
+export async function* followStream<E>(
+  open: () => Promise<{ readonly body: IncomingMessage; readonly origin: string }>,
+  read: (body: IncomingMessage) => AsyncGenerator<E, 'done' | 'cut'>,
+  options: FollowOptions,
+): AsyncGenerator<E | LinkEvent, void> {
+  const { signal } = options;
+  const reconnectForMs = options.reconnectForMs ?? 60_000;
+  let opened = false;
+  let lost: string | undefined;
+  let aliveAt = performance.now();
+  let backoffMs = BACKOFF_FIRST_MS;
+  for (;;) {
+    signal?.throwIfAborted();
+    let body: IncomingMessage | undefined;
+    // Nothing but the end of the body ends a wait for it.
+    const onAbort = () => body?.destroy();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      const stream = await open();
+      body = stream.body;
+      if (signal?.aborted) body.destroy();
+      opened = true;
+      if (lost !== undefined) yield { type: 'link', state: 'restored', text: stream.origin };
+      lost = undefined;
+      const events = read(body);
+      for (;;) {
+        const next = await events.next();
+        if (next.done) {
+          if (next.value === 'done') return;
+          break;
+        }
+        aliveAt = performance.now();
+        backoffMs = BACKOFF_FIRST_MS;
+        yield next.value;
+      }
+      lost ??= 'the stream was cut';
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!opened || !isTransient(error)) throw error;
+      if (lost === undefined) yield { type: 'link', state: 'lost', text: (error as Error).message };
+      lost = (error as Error).message;
+      if (performance.now() - aliveAt > reconnectForMs) throw error;
+      await delay(backoffMs, undefined, signal === undefined ? {} : { signal });
+      backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS);
+      continue;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      body?.destroy();
+    }
+    signal?.throwIfAborted();
+    yield { type: 'link', state: 'lost', text: lost };
+    if (performance.now() - aliveAt > reconnectForMs) {
+      throw new BoiError('unreachable', `the stream was cut again and again for ${reconnectForMs / 1000} s`);
+    }
+    await delay(backoffMs, undefined, signal === undefined ? {} : { signal });
+    backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS);
+  }
+}
+
+function isTransient(error: unknown): boolean {
+  if (!(error instanceof BoiError)) return false;
+  return ['unreachable', 'unavailable', 'store-unreachable', 'outcome-unknown', 'holder-unreachable'].includes(
+    error.code,
+  );
+}
+
+/** Lines of a body, without their ends; ends silently where the body does, cut or not. The last, unfinished line is dropped. */
+export async function* lines(body: AsyncIterable<Buffer>, lineBytesMax: number): AsyncGenerator<string, void> {
+  let pending: Buffer[] = [];
+  let pendingBytes = 0;
+  try {
+    for await (const chunk of body) {
+      let from = 0;
+      for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
+        const part = chunk.subarray(from, at);
+        const line = pending.length === 0 ? part : Buffer.concat([...pending, part]);
+        pending = [];
+        pendingBytes = 0;
+        from = at + 1;
+        yield (line.at(-1) === 13 ? line.subarray(0, -1) : line).toString('utf8');
+      }
+      if (from < chunk.length) {
+        pending.push(chunk.subarray(from));
+        pendingBytes += chunk.length - from;
+        if (pendingBytes > lineBytesMax) {
+          throw new BoiError('internal', `the stream has a line longer than ${lineBytesMax} bytes`);
+        }
+      }
+    }
+  } catch (error) {
+    if (error instanceof BoiError) throw error;
+    // Cut: what was read stands, and the caller sees that no end came.
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * Reads a task's output: newline-delimited {@link LogEvent}s, opened again after a cut where they stopped.
+ *
+ * Invariant: within one attempt and delivery the bytes yielded have no gap (but those the daemon marks as `gap`) and no
+ * repeat. What came already is cut off the front of a chunk by its offset, and an event for an older log is dropped.
+ * A followed stream that ends without being complete (the node stops) is opened again too.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { LogEvent, LogQuery } from '@boi/core';
+import type { BoiClient } from './client.ts';
+import { type FollowOptions, followStream, type LinkEvent, lines } from './link.ts';
+
+/** A data event carries at most some 64 KiB of output in base64. */
+const LINE_BYTES_MAX = 4 * 2 ** 20;
+
+export interface ReadLogOptions extends FollowOptions {
+  readonly project: string;
+  /** Task id, or `<spec id or name>/<ref>`. */
+  readonly task: string;
+  readonly query?: LogQuery | undefined;
+}
+
+/** The output of a log event, decoded. */
+export interface LogData {
+  readonly type: 'data';
+  readonly offset: number;
+  readonly stream: 'stdout' | 'stderr' | 'system';
+  /** When the task wrote it, milliseconds since the epoch. */
+  readonly at?: number;
+  readonly bytes: Buffer;
+}
+
+export type LogItem = Exclude<LogEvent, { type: 'data' }> | LogData | LinkEvent;
+
+/** Ends after the event `end`, which is yielded too. */
+export function readLog(client: BoiClient, options: ReadLogOptions): AsyncGenerator<LogItem, void> {
+  const position = new LogPosition(options.query ?? {});
+  return followStream<Exclude<LogItem, LinkEvent>>(
+    () =>
+      client.open('task.log', {
+        params: { prj: options.project, tsk: options.task },
+        query: position.query(),
+        signal: options.signal,
+      }),
+    (body) => readItems(body, position),
+    options,
+  );
+}
+
+async function* readItems(
+  body: IncomingMessage,
+  position: LogPosition,
+): AsyncGenerator<Exclude<LogItem, LinkEvent>, 'done' | 'cut'> {
+  for await (const line of lines(body, LINE_BYTES_MAX)) {
+    if (line === '') continue;
+    const item = position.take(JSON.parse(line) as LogEvent);
+    if (item === undefined) continue;
+    if (item.type === 'end') {
+      if (!item.complete && position.wantsMore) return 'cut';
+      yield item;
+      return 'done';
+    }
+    yield item;
+  }
+  return 'cut';
+}
+
+/** How far the output was read: what to ask for next, and what of an event is new. */
+export class LogPosition {
+  readonly #asked: LogQuery;
+  #attempt: number | undefined;
+  #delivery: number | undefined;
+  #next: number | undefined;
+  #taken = 0;
+  /** Inside an older log than the one read last: nothing of it is new. */
+  #older = false;
+
+  constructor(asked: LogQuery) {
+    this.#asked = asked;
+  }
+
+  /** Whether an end that is not complete is to be asked past: following, and the limit not reached. */
+  get wantsMore(): boolean {
+    return this.#asked.follow === true && (this.#asked.limit === undefined || this.#taken < this.#asked.limit);
+  }
+
+  query(): LogQuery {
+    if (this.#attempt === undefined || this.#delivery === undefined || this.#next === undefined) return this.#asked;
+    const { follow, limit } = this.#asked;
+    return {
+      attempt: this.#attempt,
+      delivery: this.#delivery,
+      offset: this.#next,
+      ...(follow === undefined ? {} : { follow }),
+      ...(limit === undefined ? {} : { limit: Math.max(1, limit - this.#taken) }),
+    };
+  }
+
+  /** The event with what was seen before taken off, or undefined if nothing of it is new. */
+  take(event: LogEvent): Exclude<LogItem, LinkEvent> | undefined {
+    switch (event.type) {
+      case 'begin': {
+        const order = this.#compare(event.attempt, event.delivery);
+        this.#older = order < 0;
+        if (order <= 0) return undefined;
+        this.#attempt = event.attempt;
+        this.#delivery = event.delivery;
+        this.#next = event.offset;
+        return event;
+      }
+      case 'data': {
+        if (this.#older) return undefined;
+        const bytes = Buffer.from(event.data, 'base64');
+        const seen = Math.max(0, (this.#next ?? event.offset) - event.offset);
+        if (seen >= bytes.length) return undefined;
+        this.#next = event.offset + bytes.length;
+        this.#taken += bytes.length - seen;
+        const at = event.at === undefined ? {} : { at: event.at };
+        return { type: 'data', offset: event.offset + seen, stream: event.stream, ...at, bytes: bytes.subarray(seen) };
+      }
+      case 'gap': {
+        if (this.#older || (this.#next !== undefined && event.to <= this.#next)) return undefined;
+        const from = Math.max(event.offset, this.#next ?? event.offset);
+        this.#next = event.to;
+        return { type: 'gap', offset: from, to: event.to };
+      }
+      default:
+        return event;
+    }
+  }
+
+  /** Negative: the event is of an older log; 0: of the one being read; positive: of a later one, or the first. */
+  #compare(attempt: number, delivery: number): number {
+    if (this.#attempt === undefined || this.#delivery === undefined) return 1;
+    return attempt - this.#attempt || delivery - this.#delivery;
+  }
+}
