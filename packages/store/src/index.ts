@@ -1,1 +1,4 @@
+export { isLeaseNotFound } from './errors.ts';
+export { MemoryServer, type MemoryServerOptions } from './memory/server.ts';
+export { type ConnectOptions, MemoryStore, type MemoryStoreOptions } from './memory/store.ts';
 export * from './port.ts';

@@ -66,7 +66,7 @@ export interface Batch {
   readonly compares: readonly Compare[];
   /** Writes made once when the outer compares hold (≤ 2; a spec's header with its advanced cursor). */
   readonly success?: readonly Op[];
-  /** At most {@link BATCH_ITEMS_MAX} minus the outer writes; no key may be written twice in the whole request. */
+  /** At most {@link batchItemsMax} of them; no key may be written twice in the whole request, nor in two items. */
   readonly items: readonly Txn[];
   readonly failure?: readonly Op[];
 }
@@ -83,15 +83,27 @@ export type BatchAnswer =
   | { readonly outcome: 'refused'; readonly revision: Revision; readonly answers: readonly OpAnswer[] }
   | { readonly outcome: 'unknown'; readonly cause: BoiError };
 
-/** Measured on etcd 3.4.23: 126 nested sub-transactions in a request pass, 127 are refused. */
+/** Measured on etcd 3.4.23: 126 nested sub-transactions of at most 2 operations pass in a request, 127 are refused. */
 export const BATCH_ITEMS_MAX = 126;
 /** etcd's default for `--max-txn-ops`: operations in each part of a flat transaction. */
 export const TXN_OPS_MAX = 128;
+/**
+ * How many items a batch may have: `outerOps` is the number of its own writes, `itemOps` the widest part (compares, writes
+ * or reads on refusal) of any item. etcd adds the widest outer part and the widest nested one and refuses above 128.
+ */
+export function batchItemsMax(outerOps: number, itemOps: number): number {
+  return Math.min(BATCH_ITEMS_MAX, TXN_OPS_MAX - itemOps) - outerOps;
+}
+/** Keys in one page of a range read. */
+export const RANGE_LIMIT_MAX = 1000;
 /** Ours, below etcd's 1.5 MiB request limit, leaving room for keys and framing. */
 export const REQUEST_BYTES_MAX = 1024 * 1024;
 
+/** An election of a three-member etcd takes one to two seconds; a call outlives it. */
+export const DEADLINE_DEFAULT_MS = 5000;
+
 export interface CallOptions {
-  /** Milliseconds until the call gives up; for a write its outcome is then unknown. Default: the adapter's, 5000. */
+  /** Milliseconds until the call gives up; for a write its outcome is then unknown. Default {@link DEADLINE_DEFAULT_MS}. */
   readonly deadlineMs?: number;
 }
 
@@ -102,7 +114,10 @@ export interface RangeQuery extends CallOptions {
   readonly end: string;
   /** Read as of this revision. Compacted: error `compacted`. */
   readonly revision?: Revision;
-  /** At most this many keys; the answer's `more` tells whether there are others. Default and maximum 1000. */
+  /**
+   * At most this many keys, default and maximum 1000. A page of large values may be shorter: only the answer's `more` tells
+   * whether there are others.
+   */
   readonly limit?: number;
   readonly keysOnly?: boolean;
 }
@@ -137,6 +152,8 @@ export type LeaseAnswer =
   | { readonly outcome: 'applied'; readonly lease: LeaseId; readonly ttlMs: number }
   | { readonly outcome: 'unknown'; readonly cause: BoiError };
 
+export type RevokeAnswer = { readonly outcome: 'applied' } | { readonly outcome: 'unknown'; readonly cause: BoiError };
+
 export type KeepAliveAnswer =
   /** `ttlMs` counts from the moment the server handled it: compute deadlines from when you *sent* it. */
   | { readonly outcome: 'alive'; readonly ttlMs: number }
@@ -154,8 +171,12 @@ export interface StoreStatus {
 
 /**
  * Reads throw `BoiError('store-unreachable')` when the store cannot be reached in time (and, for a compacted revision,
- * {@link CompactedError}); writes never throw for operating reasons, they answer *unknown*.
- * Both throw `BoiError('too-large')` for what exceeds the limits above, before anything is sent.
+ * {@link CompactedError}); a write whose outcome is in doubt never throws, it answers *unknown*.
+ * A write throws when it was definitely refused for another reason than a compare, and then nothing of it happened: a put
+ * with a lease that has ended (`wrong-state`, see `isLeaseNotFound`), a full database (`unavailable`, its message names the
+ * cure), a certificate without the permission (`unavailable`).
+ * Both throw before anything is sent `BoiError('too-large')` for what exceeds the limits above, and `'bad-request'` for a
+ * key that is not printable ASCII, an empty range, or a key written twice in one request.
  */
 export interface Store {
   /** Linearizable read of one key. */
@@ -164,15 +185,16 @@ export interface Store {
   range(query: RangeQuery): Promise<RangeAnswer>;
   txn(txn: Txn, options?: CallOptions): Promise<TxnAnswer>;
   batch(batch: Batch, options?: CallOptions): Promise<BatchAnswer>;
-  /** Events of `[start, end)` from `fromRevision` on, inclusive. */
+  /**
+   * Events of `[start, end)` from `fromRevision` on, inclusive (1 or more; it may lie ahead). Lost as `compacted` when
+   * `fromRevision` is at or below the compacted revision: read at a revision, watch from the next.
+   */
   watch(range: { start: string; end: string; fromRevision: Revision }, listener: WatchListener): Watch;
+  /** Rounded up to whole seconds, at least two; the answer has the time granted. */
   grantLease(ttlMs: number, options?: CallOptions): Promise<LeaseAnswer>;
   keepAlive(lease: LeaseId, options?: CallOptions): Promise<KeepAliveAnswer>;
-  /** Deletes the lease and every key attached to it. */
-  revokeLease(
-    lease: LeaseId,
-    options?: CallOptions,
-  ): Promise<{ outcome: 'applied' } | { outcome: 'unknown'; cause: BoiError }>;
+  /** Deletes the lease and every key attached to it, in one revision. One that has ended already: applied. */
+  revokeLease(lease: LeaseId, options?: CallOptions): Promise<RevokeAnswer>;
   /** Drops history before `revision`. Already compacted further: no error. */
   compact(revision: Revision, options?: CallOptions): Promise<void>;
   status(options?: CallOptions): Promise<StoreStatus>;
