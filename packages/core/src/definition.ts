@@ -65,6 +65,7 @@ export interface TaskDefinition {
 
 export interface SpecDefinition {
   readonly name?: string;
+  readonly description?: string;
   readonly failurePolicy: FailurePolicy;
   /** At most this many tasks of the spec queued or running at once. Absent: no limit. */
   readonly concurrency?: number;
