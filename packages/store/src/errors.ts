@@ -20,3 +20,12 @@ export function isLeaseNotFound(error: unknown): boolean {
 export function connectionClosed(): BoiError {
   return new BoiError('store-unreachable', 'the connection to the store has been closed');
 }
+
+/** Whether a write was applied is not known: no answer came, or the connection broke. */
+export function outcomeUnknown(message: string, cause?: unknown): BoiError {
+  return new BoiError('outcome-unknown', message, { cause });
+}
+
+export function storeUnreachable(message: string, cause?: unknown): BoiError {
+  return new BoiError('store-unreachable', message, { cause });
+}
