@@ -12,14 +12,16 @@ import {
   type Clock,
   LOG_STREAM_TYPE,
   type LogEvent,
-  type LogQuery,
+  LogQuery,
   type ProjectId,
+  requireId,
   type SpecId,
   sleep,
   specOf,
   type TaskId,
+  validateLogQuery,
 } from '@boi/core';
-import type { Call } from './http/server.ts';
+import type { Call, Handler } from './http/server.ts';
 import { onceDrainedOrClosed } from './http/sse.ts';
 
 /** What this node's own disk has: implemented over the worker's log store. */
@@ -67,6 +69,21 @@ export class LogRelay {
 
   constructor(deps: LogRelayDeps) {
     this.#deps = deps;
+  }
+
+  /** The routes other nodes use. */
+  internalRoutes(): { path: string; querystring: object; handler: Handler }[] {
+    return [
+      {
+        path: '/internal/tail/:tsk',
+        querystring: LogQuery,
+        handler: async (call) => {
+          const task = requireId('task', call.params.tsk as string, '/params/tsk');
+          await this.streamLocal(task, validateLogQuery(call.query), call);
+          return undefined;
+        },
+      },
+    ];
   }
 
   /** `GET /internal/tail/{tsk}`: one log of this node, as it is on disk. */

@@ -23,7 +23,7 @@ export function toBoiError(error: unknown): BoiError {
   if (error instanceof BoiError) return error;
   const e = error as FastifyError;
   if (e.validation !== undefined) {
-    const where = e.validationContext ?? 'body';
+    const where = e.validationContext === 'querystring' ? 'query' : (e.validationContext ?? 'body');
     const issues = e.validation.map((v) => validationIssue(where, v));
     return new BoiError('bad-request', issues.map((i) => `${i.path}: ${i.message}`).join('; '), { issues });
   }
@@ -39,9 +39,6 @@ export function toBoiError(error: unknown): BoiError {
     case 'FST_ERR_BAD_URL':
       return new BoiError('bad-request', 'The path is not valid percent-encoding.');
     default:
-  }
-  if (error instanceof SyntaxError && e.statusCode === 400) {
-    return new BoiError('bad-request', `The body is not JSON: ${error.message}`);
   }
   if (e.statusCode !== undefined && e.statusCode >= 400 && e.statusCode < 500) {
     return new BoiError('bad-request', e.message, { cause: error });
@@ -64,6 +61,10 @@ function validationIssue(
       return { path: `${base}/${String(p.missingProperty)}`, message: 'is missing' };
     case 'enum':
       return { path: base, message: `must be one of ${(p.allowedValues as unknown[]).join(', ')}` };
+    case 'const':
+      return { path: base, message: `must be ${JSON.stringify(p.allowedValue)}` };
+    case 'type':
+      return { path: base, message: `must be ${String(p.type)}; leave an optional field out rather than null` };
     default:
       return { path: base, message: v.message ?? 'is malformed' };
   }

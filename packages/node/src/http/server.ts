@@ -6,7 +6,13 @@
  */
 import { BoiError, ERROR_CODES, ROUTES, type RouteId, type RouteShape } from '@boi/core';
 import { Ajv } from 'ajv';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import type { Logger } from 'pino';
 import { Type } from 'typebox';
 import { PROBLEM_TYPE, problemOf, toBoiError } from './problem.ts';
@@ -58,7 +64,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const coercing = new Ajv({ allErrors: true, useDefaults: true, coerceTypes: true, strict: false });
   const app = fastify({
     loggerInstance: options.log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
@@ -71,6 +77,21 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? strict : coercing).compile(schema));
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error));
+
+  const safeJson = app.getDefaultJsonParser('error', 'error');
+  app.removeContentTypeParser(['application/json', 'text/plain']);
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    try {
+      if (body.length > 0) JSON.parse(body as string);
+    } catch (error) {
+      done(new BoiError('bad-request', `The body is not JSON: ${(error as Error).message}`));
+      return;
+    }
+    safeJson(request, body as string, (error, value) => {
+      const poisoned = error !== null && body.length > 0;
+      done(poisoned ? new BoiError('bad-request', 'The body has a `__proto__` or `constructor` field.') : error, value);
+    });
+  });
 
   const methodsOf = new Map<string, string[]>();
   for (const route of Object.values(ROUTES))

@@ -1,0 +1,68 @@
+/** Opens another node's `/internal/tail` and yields its events, line by line, as fast as they are taken. */
+import http from 'node:http';
+import { BoiError, type LogEvent, type Problem, type TaskId } from '@boi/core';
+import type { LocalLogRequest } from './log-relay.ts';
+
+/** A holder that does not begin to answer within this long is unreachable. */
+const FIRST_BYTE_MS = 5_000;
+/** Frames carry at most 64 KiB of output, in base64. */
+const LINE_BYTES_MAX = 256 * 1024;
+
+export async function* remoteLogs(
+  address: string,
+  task: TaskId,
+  request: Omit<LocalLogRequest, 'spec' | 'task'>,
+): AsyncGenerator<LogEvent> {
+  const url = new URL(`/internal/tail/${task}`, address);
+  for (const name of ['attempt', 'delivery', 'offset', 'tailBytes', 'limit'] as const) {
+    const value = request[name];
+    if (value !== undefined) url.searchParams.set(name, String(value));
+  }
+  if (request.follow) url.searchParams.set('follow', 'true');
+  const response = await open(url, request.signal);
+  if (response.statusCode !== 200) throw await problem(response);
+  let ended = false;
+  try {
+    let rest: Buffer = Buffer.alloc(0);
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      let buffer: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      for (let at = buffer.indexOf(10); at !== -1; at = buffer.indexOf(10)) {
+        const event = JSON.parse(buffer.toString('utf8', 0, at)) as LogEvent;
+        buffer = buffer.subarray(at + 1);
+        if (event.type === 'end') ended = true;
+        yield event;
+      }
+      if (buffer.length > LINE_BYTES_MAX)
+        throw new BoiError('holder-unreachable', `${address} sent a line of over ${LINE_BYTES_MAX} bytes`);
+      rest = buffer;
+    }
+  } finally {
+    response.destroy();
+  }
+  if (!ended) throw new BoiError('holder-unreachable', `${address} stopped in the middle of the log`);
+}
+
+function open(url: URL, signal: AbortSignal): Promise<http.IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error) =>
+      reject(new BoiError('holder-unreachable', `${url.origin} cannot be reached: ${cause.message}`, { cause }));
+    const request = http.get(url, { signal }, (response) => {
+      request.setTimeout(0);
+      resolve(response);
+    });
+    request.setTimeout(FIRST_BYTE_MS, () => request.destroy(new Error(`no answer within ${FIRST_BYTE_MS} ms`)));
+    request.on('error', fail);
+  });
+}
+
+async function problem(response: http.IncomingMessage): Promise<BoiError> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  const text = Buffer.concat(chunks).toString('utf8');
+  try {
+    const { code, detail } = JSON.parse(text) as Problem;
+    return new BoiError(code === 'log-unavailable' ? 'log-unavailable' : 'holder-unreachable', detail);
+  } catch {
+    return new BoiError('holder-unreachable', `answered ${response.statusCode}`);
+  }
+}
