@@ -100,7 +100,10 @@ export const SpecHeader = Type.Object({
   cancel: opt(Type.Object({ at: Nat, level: Type.Integer({ minimum: 1, maximum: 2 }), actor: opt(Str) })),
   /** A fail-fast spec has seen a failure: `when: success` tasks that have not run are cancelled. */
   failing: opt(Type.Boolean()),
-  archived: opt(Type.Object({ chunks: Nat })),
+  /** The definition of a one-task spec whose body has no chunks: what `spec retry` and views read after its entry is gone. */
+  def: opt(Type.Unsafe<Record<string, unknown>>({ type: 'object' })),
+  /** `firsts`: index of the first result in each chunk, so that one task's result is found with one read. */
+  archived: opt(Type.Object({ chunks: Nat, firsts: opt(Type.Array(Nat)) })),
 });
 export type SpecHeader = Static<typeof SpecHeader>;
 
