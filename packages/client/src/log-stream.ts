@@ -56,7 +56,7 @@ async function* readItems(
     const item = position.take(JSON.parse(line) as LogEvent);
     if (item === undefined) continue;
     if (item.type === 'end') {
-      if (!item.complete && position.wantsMore) return 'cut';
+      if (!item.complete && position.goOnAfterEnd()) return 'cut';
       yield item;
       return 'done';
     }
@@ -74,19 +74,32 @@ export class LogPosition {
   #taken = 0;
   /** Inside an older log than the one read last: nothing of it is new. */
   #older = false;
+  /** The log being read was ended without the task being done. */
+  #ended = false;
 
   constructor(asked: LogQuery) {
     this.#asked = asked;
   }
 
-  /** Whether an end that is not complete is to be asked past: following, and the limit not reached. */
-  get wantsMore(): boolean {
-    return this.#asked.follow === true && (this.#asked.limit === undefined || this.#taken < this.#asked.limit);
+  /**
+   * Whether an end that is not complete is to be asked past: following without a fixed attempt, and the limit not reached.
+   * A daemon asked for one attempt stops at that attempt's end, so the next question is for whatever is newest; what came
+   * already is cut off by its offset.
+   */
+  goOnAfterEnd(): boolean {
+    const { follow, attempt, limit } = this.#asked;
+    if (follow !== true || attempt !== undefined || (limit !== undefined && this.#taken >= limit)) return false;
+    this.#ended = true;
+    return true;
   }
 
   query(): LogQuery {
     if (this.#attempt === undefined || this.#delivery === undefined || this.#next === undefined) return this.#asked;
     const { follow, limit } = this.#asked;
+    if (this.#ended) {
+      this.#ended = false;
+      return follow === undefined ? {} : { follow };
+    }
     return {
       attempt: this.#attempt,
       delivery: this.#delivery,

@@ -3,7 +3,7 @@
  * is, so no state is missed; single task changes during a cut are, and the reader sees `link` then to list them itself.
  */
 import type { IncomingMessage } from 'node:http';
-import type { SpecEvent } from '@boi/core';
+import type { SpecEvent, SpecView, TaskView } from '@boi/core';
 import type { BoiClient } from './client.ts';
 import { type FollowOptions, followStream, type LinkEvent, lines } from './link.ts';
 
@@ -33,23 +33,46 @@ export function followSpec(client: BoiClient, options: SpecEventsOptions): Async
 
 async function* readEvents(body: IncomingMessage): AsyncGenerator<SpecEvent, 'done' | 'cut'> {
   for await (const message of sseMessages(body)) {
-    const event = JSON.parse(message) as SpecEvent;
-    if (event.type !== 'spec' && event.type !== 'task' && event.type !== 'end') continue;
+    const event = specEvent(message);
+    if (event === undefined) continue;
     yield event;
     if (event.type === 'end') return 'done';
   }
   return 'cut';
 }
 
-/** The `data` of each server-sent event; comments (heartbeats) and other fields are passed over. */
-export async function* sseMessages(body: AsyncIterable<Buffer>): AsyncGenerator<string, void> {
+/**
+ * The event's data is the whole {@link SpecEvent}, or only its spec or task, which the event's name then tells apart.
+ * Names this client does not know are passed over.
+ */
+function specEvent({ event, data }: SseMessage): SpecEvent | undefined {
+  if (event !== 'spec' && event !== 'task' && event !== 'end') return undefined;
+  const value = JSON.parse(data) as SpecEvent | SpecView | TaskView;
+  if ('type' in value) return value;
+  return event === 'task'
+    ? { type: 'task', task: value as TaskView }
+    : { type: event, spec: value as SpecView };
+}
+
+export interface SseMessage {
+  readonly event: string;
+  readonly data: string;
+}
+
+/** The server-sent events of a body; comments (heartbeats) and other fields are passed over. */
+export async function* sseMessages(body: AsyncIterable<Buffer>): AsyncGenerator<SseMessage, void> {
   let data: string[] = [];
+  let event = 'message';
   for await (const line of lines(body, LINE_BYTES_MAX)) {
     if (line === '') {
-      if (data.length > 0) yield data.join('\n');
+      if (data.length > 0) yield { event, data: data.join('\n') };
       data = [];
-    } else if (line.startsWith('data:')) {
-      data.push(line.startsWith('data: ') ? line.slice(6) : line.slice(5));
-    }
+      event = 'message';
+    } else if (line.startsWith('data:')) data.push(fieldValue(line, 5));
+    else if (line.startsWith('event:')) event = fieldValue(line, 6);
   }
+}
+
+function fieldValue(line: string, from: number): string {
+  return line.slice(line[from] === ' ' ? from + 1 : from);
 }
