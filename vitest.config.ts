@@ -21,6 +21,16 @@ export default defineConfig({
       {
         ...source,
         test: {
+          // About the repository itself: lint rules, examples, documentation.
+          name: 'repository',
+          include: ['.ci/**/*.test.ts', 'examples/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        ...source,
+        test: {
           // Real etcd, real processes: needs etcd on PATH. One file at a time, so that servers do not starve each other.
           name: 'integration',
           include: ['packages/*/src/**/*.integration.test.ts', 'packages/*/test/**/*.integration.test.ts'],
