@@ -87,7 +87,7 @@ function fromCombinations(
   list: readonly InstanceValues[],
   problem: Problem,
 ): Instances | undefined {
-  if (list.length === 0) return fail(problem, [], 'excludes every combination');
+  if (list.length === 0) return undefined;
   const suffix = (i: number) => `[${axes.map((axis) => `${axis}=${list[i]?.axes?.get(axis)}`).join(',')}]`;
   const seen = new Set<string>();
   for (let i = 0; i < list.length; i++) {
@@ -163,6 +163,7 @@ function combine(
   });
   for (const entry of include)
     if (entry !== undefined) kept.push(new Map(axes.map((axis) => [axis, entry[axis] ?? ''])));
+  if (kept.length === 0 && product.length > 0) problem([], 'excludes every combination');
   return kept.map((map) => ({ axes: map }));
 }
 
