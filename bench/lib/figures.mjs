@@ -1,0 +1,20 @@
+/** Arithmetic and layout of the report. */
+
+/** The value below which the share `q` of the sorted sample lies (nearest rank). */
+export function percentile(sample, q) {
+  const sorted = [...sample].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(q * sorted.length) - 1))];
+}
+
+export function round(value, digits = 0) {
+  return Number(value.toFixed(digits));
+}
+
+/** Lines of a table: the first column to the left, figures to the right. */
+export function table(head, rows) {
+  const cells = [head, ...rows].map((row) => row.map((cell) => (cell === undefined ? '–' : String(cell))));
+  const widths = head.map((_, i) => Math.max(...cells.map((row) => row[i].length)));
+  const line = (row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
+  const [first, ...others] = cells.map((row) => line(row).trimEnd());
+  return [first, '-'.repeat(first.length), ...others].join('\n');
+}
