@@ -53,6 +53,7 @@ export function check(schema: Schema, node: SourceNode, path: Path, context: Che
     context.findings.add(path, node.start, message);
     return undefined;
   };
+  if (node.kind === 'scalar' && node.broken === true) return undefined;
   if (node.kind === 'scalar' && node.value === null)
     return wrong(`is empty: give ${expected(schema)}, or leave the field out`);
   if (schema['x-kind'] === 'duration') return duration(schema, node, wrong);

@@ -146,6 +146,7 @@ function fillVars(node: SourceNode, path: Path, vars: ReadonlyMap<string, Scalar
   if (typeof node.value !== 'string' || !node.value.includes('{{')) return node;
   const reading = readTemplate(node.value, vars, (name) => didYouMean(name, [...vars.keys()]));
   for (const problem of reading.problems) findings.add(path, node.start, problem);
+  if (reading.problems.length > 0) return { ...node, broken: true };
   if (typeof reading.result !== 'string') return { ...node, template: reading.result };
   return { ...node, value: reading.result, ...(reading.wholeVar ? { fromVar: true } : {}) };
 }

@@ -80,8 +80,10 @@ class TreeReader {
     const anchor = 'anchor' in node ? node.anchor : undefined;
     if (anchor !== undefined) this.#anchors.set(anchor, undefined);
     const tag = 'tag' in node ? node.tag : undefined;
-    const plain = isMap(node) || isSeq(node) ? undefined : tag;
-    if (plain !== undefined && !PLAIN_TAGS.has(plain)) this.#fault(start, path, 'tags (`!!…`) are not used in a spec');
+    if (tag !== undefined && isScalar(node) && !PLAIN_TAGS.has(tag)) {
+      this.#fault(start, path, 'tags (`!!…`) are not used in a spec');
+      return { node: empty(start), size: 1 };
+    }
     const read = this.#content(node, start, path);
     if (anchor !== undefined) this.#anchors.set(anchor, read);
     return read;

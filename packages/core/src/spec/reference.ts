@@ -5,6 +5,7 @@ import { expected } from './check.ts';
 import { SPEC_LIMITS } from './limits.ts';
 import { SpecFile } from './schema.ts';
 
+const VARIABLE = { type: 'string', pattern: '^\\$\\{\\{\\s*vars\\.[A-Za-z_][A-Za-z0-9_-]*\\s*\\}\\}$' };
 const ROOT = SpecFile as TSchema as Schema;
 
 /** JSON Schema (2020-12) of a spec file. A field that is not a string also takes `${{vars.name}}`. */
@@ -52,8 +53,6 @@ function objectOf(schema: Schema): Schema {
 function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 }
-
-const VARIABLE = { type: 'string', pattern: '^\\$\\{\\{\\s*vars\\.[A-Za-z_][A-Za-z0-9_-]*\\s*\\}\\}$' };
 
 function forEditors(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(forEditors);

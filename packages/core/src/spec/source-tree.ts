@@ -17,6 +17,8 @@ export interface ScalarNode {
   readonly raw?: string;
   /** The string came out of a `${{vars.…}}` alone, so it may stand for a number or a boolean. */
   readonly fromVar?: boolean;
+  /** An expression in it was wrong, which has been told: nothing more is said about it. */
+  readonly broken?: boolean;
   /** The string holds expressions that only an instance of the task can answer. */
   readonly template?: Template;
 }

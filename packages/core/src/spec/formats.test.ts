@@ -1,0 +1,349 @@
+import fc from 'fast-check';
+import { Check } from 'typebox/value';
+import { describe, expect, it } from 'vitest';
+import { check, type Schema } from './check.ts';
+import { parseJson } from './parse-json.ts';
+import { parseSpec, type SpecFormat } from './parse-spec.ts';
+import { parseToml } from './parse-toml.ts';
+import { parseYaml } from './parse-yaml.ts';
+import { specJsonSchema, specReference } from './reference.ts';
+import { SpecFile } from './schema.ts';
+import { Findings, type ParsedSource, toPlain } from './source-tree.ts';
+
+const messages = (parsed: ParsedSource) => parsed.faults.map(({ start, message }) => `${start} ${message}`);
+const plain = (parsed: ParsedSource) => (parsed.root === undefined ? undefined : toPlain(parsed.root));
+
+describe('JSON', () => {
+  it('reads what JSON.parse reads, and nothing else', () => {
+    const anything = fc.oneof(
+      fc.json(),
+      fc.string(),
+      fc.json().chain((json) => fc.nat(json.length).map((at) => json.slice(0, at) + json.slice(at + 1))),
+    );
+    fc.assert(
+      fc.property(anything, (source) => {
+        let want: unknown;
+        let valid = true;
+        try {
+          want = JSON.parse(source);
+        } catch {
+          valid = false;
+        }
+        const parsed = parseJson(source);
+        // Where two keys are equal JSON.parse keeps the last, and it takes 1e999 for infinity; here both are faults.
+        if (parsed.faults.some(({ message }) => /given twice|too large/.test(message))) return;
+        expect(parsed.faults.length === 0).toBe(valid);
+        if (valid) expect(plain(parsed)).toEqual(want);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it.each([
+    ['{"a": 1,}', '8 expected a key in double quotes'],
+    ['[1 2]', '3 expected , or ] after an item'],
+    ['{"a" 1}', '5 expected : after a key'],
+    ['"abc', '0 this string is not closed'],
+    ['"a\tb"', '2 control characters must be escaped in a string'],
+    ['"\\x41"', '1 this is not an escape of JSON'],
+    ["{'a': 1}", '1 expected a key in double quotes'],
+    ['{"a": nul}', '6 expected a JSON value, found "n"'],
+    ['[1', '2 expected , or ] after an item'],
+    ['', '0 the file ends too early'],
+    ['1 2', '2 nothing may follow the document'],
+    ['1e999', '0 1e999 is too large a number'],
+    ['{"a": 1, "a": 2, "b": {"c": 1, "c": 1}}', '9 "a" is given twice; keep one', '31 "c" is given twice; keep one'],
+  ])('tells what is wrong with %j and where', (source, ...want) => {
+    expect(messages(parseJson(source))).toEqual(want);
+  });
+
+  it('does not nest without bound', () => {
+    expect(messages(parseJson('['.repeat(100_000)))).toEqual(['51 nested deeper than 50 levels']);
+  });
+});
+
+describe('YAML', () => {
+  it('reads what JSON says', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
+        const source = JSON.stringify(value);
+        fc.pre(!/"__proto__"|-0[,\]}]|^-0$/.test(source));
+        const parsed = parseYaml(source);
+        expect(messages(parsed)).toEqual([]);
+        expect(plain(parsed)).toEqual(JSON.parse(source));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it.each([
+    ['a: 1\nb: 2\na: 3\n', ['10 "a" is given twice; keep one']],
+    ['a: !!binary aGk=\n', ['12 tags (`!!…`) are not used in a spec']],
+    ['a: !mine x\n', ['3 tags (`!…`) are not used in a spec']],
+    [
+      'a: .inf\nb: .nan\n',
+      ['3 must be a string, a number, true or false', '11 must be a string, a number, true or false'],
+    ],
+    ['1: x\n', ['0 a key must be a plain string; put it in quotes']],
+    ['? [a]\n: x\n', ['2 a key must be a plain string; put it in quotes']],
+    ['a: *b\n', ['3 there is no &b above']],
+    ['a: &a [*a]\n', ['7 *a stands within &a itself']],
+    ['a: 1\n---\nb: 2\n', ['5 a file holds one spec; nothing may follow `---`']],
+  ])('refuses %j', (source, want) => {
+    expect(messages(parseYaml(source))).toEqual(want);
+  });
+
+  it('keeps the strings that older YAML took for something else', () => {
+    expect(plain(parseYaml('[yes, no, on, off, 1:30, 2020-01-01, ~, null, true, 0o17, "<<"]'))).toEqual([
+      'yes',
+      'no',
+      'on',
+      'off',
+      '1:30',
+      '2020-01-01',
+      null,
+      null,
+      true,
+      15,
+      '<<',
+    ]);
+  });
+
+  it('lets aliases repeat what an anchor holds', () => {
+    expect(plain(parseYaml('a: &e {X: 1}\nb: *e\nc: [*e, *e]\n'))).toEqual({
+      a: { X: 1 },
+      b: { X: 1 },
+      c: [{ X: 1 }, { X: 1 }],
+    });
+  });
+
+  it('defuses a billion laughs', () => {
+    const levels = Array.from(
+      { length: 30 },
+      (_, i) =>
+        `l${i}: &l${i} [${Array(10)
+          .fill(i === 0 ? 'lol' : `*l${i - 1}`)
+          .join(', ')}]`,
+    );
+    const before = performance.now();
+    expect(messages(parseYaml(levels.join('\n')))[0]).toMatch(/aliases stand for more than 100000 values/);
+    expect(performance.now() - before).toBeLessThan(1_000);
+  });
+
+  it.each(['- ', '[', '{a: ', '? ', '- - ', '[[', '{[', '- ? '])(
+    'survives %j a hundred thousand times over',
+    (piece) => {
+      expect(messages(parseYaml(piece.repeat(100_000)))).toHaveLength(1);
+    },
+  );
+
+  it('gives up on a million values rather than hold up the node', () => {
+    expect(messages(parseYaml('- a\n'.repeat(250_000)))[0]).toMatch(/too many values for YAML/);
+  });
+});
+
+describe('TOML', () => {
+  it('builds tables, arrays of tables, dotted keys and inline tables', () => {
+    const source = `a.b.c = 1
+"x.y" = 'z'
+[t]
+u = [1, {v = true}]
+[[l]]
+n = 1
+[l.m]
+o = 2
+[[l]]
+n = 3
+[[l.p]]
+q = 4
+[[l.p]]
+q = 5
+`;
+    expect(plain(parseToml(source))).toEqual({
+      a: { b: { c: 1 } },
+      'x.y': 'z',
+      t: { u: [1, { v: true }] },
+      l: [
+        { n: 1, m: { o: 2 } },
+        { n: 3, p: [{ q: 4 }, { q: 5 }] },
+      ],
+    });
+  });
+
+  it.each(['a = 1\na = 2', '[a]\n[a]', 'a = 1\n[a.b]', 'a = [1,', 'a = ', '= 1', 'a = "\\q"'])(
+    'refuses %j with a place',
+    (source) => {
+      const { faults, root } = parseToml(source);
+      expect(root).toBeUndefined();
+      expect(faults).toHaveLength(1);
+      expect(faults[0]?.start).toBeGreaterThanOrEqual(0);
+    },
+  );
+
+  it('refuses dates, infinity and depth', () => {
+    expect(messages(parseToml('a = 2020-01-01\nb = inf'))).toHaveLength(2);
+    expect(messages(parseToml(`a = ${'['.repeat(200)}${']'.repeat(200)}`))).toEqual([
+      '54 nested deeper than 50 levels',
+    ]);
+    expect(messages(parseToml(`[${'a.'.repeat(99)}a]\nb = 1`))[0]).toMatch(/nested deeper/);
+  });
+});
+
+describe('whatever the file holds', () => {
+  const pieces = fc.constantFrom(
+    'tasks',
+    ':',
+    ' ',
+    '\n',
+    '  - ',
+    'ref',
+    'run',
+    'a',
+    'needs',
+    '[',
+    ']',
+    '{',
+    '}',
+    '"',
+    "'",
+    ',',
+    '=',
+    '&x ',
+    '*x',
+    '!t',
+    '#',
+    '|',
+    '>',
+    '\t',
+    '0',
+    '-',
+    'count',
+    'matrix',
+    '$'.concat('{{'),
+    '}}',
+    '\u0000',
+    '😀',
+    '\\',
+  );
+  const shaped = fc.array(pieces, { maxLength: 60 }).map((parts) => parts.join(''));
+
+  it.each<SpecFormat>(['yaml', 'json', 'toml'])('%s is read or refused with places, never thrown', (format) => {
+    fc.assert(
+      fc.property(fc.oneof(shaped, fc.string({ unit: 'binary' })), (source) => {
+        const result = parseSpec(source, format);
+        if (result.ok) return;
+        expect(result.issues.length).toBeGreaterThan(0);
+        for (const issue of result.issues) {
+          expect(issue.message).not.toBe('');
+          expect(issue.line).toBeGreaterThanOrEqual(1);
+          expect(issue.column).toBeGreaterThanOrEqual(1);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  const leaf = fc.oneof(
+    fc.string({ maxLength: 4 }),
+    fc.integer({ min: -3, max: 3 }),
+    fc.boolean(),
+    fc.constant(null),
+    fc.constant('5s'),
+    fc.constant('>=4'),
+  );
+  const value = fc.oneof(
+    leaf,
+    fc.array(leaf, { maxLength: 3 }),
+    fc.dictionary(fc.constantFrom('max', 'name', 'limit', 'in', 'exists', 'A', 'a'), leaf, { maxKeys: 3 }),
+  );
+  const names = [
+    'ref',
+    'run',
+    'needs',
+    'matrix',
+    'count',
+    'requires',
+    'slots',
+    'env',
+    'secrets',
+    'workdir',
+    'timeout',
+    'grace',
+    'retries',
+    'verify',
+    'priority',
+    'when',
+    'exclusive',
+    'outputs',
+    'key',
+    'xx',
+  ];
+  const field = fc.constantFrom(...names);
+
+  it('finds a fault wherever the schema, taken as JSON Schema, has one', () => {
+    const file = fc.record({
+      tasks: fc.array(fc.dictionary(field, value, { maxKeys: 5 }), { maxLength: 2 }),
+      env: fc.option(value, { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(file, (candidate) => {
+        const source = JSON.stringify(candidate);
+        const { root } = parseJson(source);
+        if (root === undefined) throw new Error('not JSON');
+        const findings = new Findings(source, 1000);
+        check(SpecFile as object as Schema, root, [], { findings, templates: true });
+        // What JSON Schema refuses is refused here; the reverse does not hold, durations being strings there.
+        if (!Check(SpecFile, JSON.parse(source))) expect(findings.any).toBe(true);
+        else for (const issue of findings.list()) expect(issue.message).toMatch(/duration|must be from|NUL/);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('is expanded without a throw if it passes the schema', () => {
+    const file = fc.record({
+      tasks: fc.array(fc.dictionary(field, value, { maxKeys: 6 }), { minLength: 1, maxLength: 4 }),
+      defaults: fc.dictionary(field, value, { maxKeys: 4 }),
+    });
+    fc.assert(
+      fc.property(file, (candidate) => {
+        const result = parseSpec(JSON.stringify(candidate), 'json');
+        if (!result.ok) expect(result.issues.length).toBeGreaterThan(0);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+describe('what is derived from the schema', () => {
+  it('describes every field', () => {
+    const text = specReference();
+    for (const name of [
+      'failure-policy',
+      'on-exit-codes',
+      'max-backoff',
+      ...Object.keys(SpecFile.properties),
+      'needs',
+      'requires',
+      'limit',
+      'include',
+    ])
+      expect(text).toContain(`| \`${name}\` |`);
+    expect(text).not.toMatch(/undefined|\[object/);
+    for (const line of text.split('\n').filter((l) => l.startsWith('| `') && !/^\| `\w+` \| \d+ \|$/.test(l)))
+      expect(line).toMatch(/ [^|]{4,} \|$/);
+  });
+
+  it('is a JSON Schema that takes a spec, also with variables in place of numbers', () => {
+    const variable = '$'.concat('{{ vars.n }}');
+    const good = {
+      name: 'x',
+      vars: { n: 3 },
+      tasks: [{ ref: 'a', run: 'x', count: variable, retries: { max: variable } }],
+    };
+    expect(Check(specJsonSchema, good)).toBe(true);
+    expect(Check(specJsonSchema, { ...good, extra: 1 })).toBe(false);
+    expect(Check(specJsonSchema, { tasks: [{ ref: 'a', run: 'x', slots: 'two' }] })).toBe(false);
+    expect(JSON.stringify(specJsonSchema)).not.toContain('"x-');
+  });
+});
