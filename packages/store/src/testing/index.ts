@@ -1,4 +1,5 @@
 export { type StoreUnderTest, storeConformance } from './conformance.ts';
+export { type EtcdCluster, type EtcdOptions, EtcdServer, startEtcd, startEtcdCluster } from './etcd-server.ts';
 export {
   type CallFault,
   type FaultPlan,
@@ -8,4 +9,5 @@ export {
 } from './faulty-store.ts';
 export type { WatchFault } from './faulty-watch.ts';
 export * from './requests.ts';
+export { TcpProxy, type TcpProxyOptions } from './tcp-proxy.ts';
 export { WatchRecorder } from './watch-recorder.ts';
