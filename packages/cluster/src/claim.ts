@@ -1,0 +1,361 @@
+/**
+ * The claim loop: takes due entries of the own queue by swapping a claim into them, and starts what fits. One batch is under
+ * way at a time; the loop sleeps until the queue, the membership, a slot or the clock gives it a reason to look again.
+ *
+ * A claim compares, for the whole batch, the node's own record (this session), its settings (drain, cordon), `cluster`
+ * (pause) and `incarnation`; for each entry its mod revision, and the slot of its concurrency key absent. The revision of
+ * the answer is the fence. Refused as a whole: something the plan was made of has changed, it is read again first. An entry
+ * refused: its change is on its way to the mirror, which will put it where it belongs. Unknown: the identical batch again.
+ *
+ * Every turn is a heartbeat, whether it claims or not: the session renews its lease only while the loop turns.
+ */
+import { type ProjectId, randomHex, specOf, type TaskId, type Timer } from '@boi/core';
+import {
+  ABSENT,
+  absent,
+  type BatchItemAnswer,
+  batchItemsMax,
+  compareRevisions,
+  type Op,
+  type OpAnswer,
+  type Revision,
+  type Txn,
+  unchanged,
+} from '@boi/store';
+import { type Candidate, type Pick, planClaims } from './claim-plan.ts';
+import type { NodeDeps } from './deps.ts';
+import { claimEvent, type HeldTasks, newHeld } from './held.ts';
+import type { Locks } from './locks.ts';
+import type { MembershipSnapshot } from './membership-types.ts';
+import type { OwnQueue } from './own-queue.ts';
+import { codecs, HISTORY_MAX, type QueueEntry, SCHEMA_VERSION, type SpecHeader, type Stored } from './records.ts';
+import type { Runs } from './run.ts';
+import { settleBatch } from './settle.ts';
+
+/** Claims in one request. */
+const BATCH_MAX = 100;
+/** Of a request's values; the store's limit leaves room for keys and compares. */
+const BATCH_CHARS_MAX = 600_000;
+/** Tasks that run at once here, counting those that need no slot. */
+const RUNNING_MAX = 2_000;
+const AHEAD_MAX = 100;
+/** The loop turns at least this often. */
+const TURN_MS = 1_000;
+/** Silent for longer than this, it does not turn any more. */
+const TURN_LATE_MS = 5_000;
+
+export interface ClaimLoopOptions {
+  readonly deps: NodeDeps;
+  readonly queue: OwnQueue;
+  readonly held: HeldTasks;
+  readonly runs: Runs;
+  readonly locks: Locks;
+  readonly capacity: number;
+  /** Whether this node may claim now: live, its queue known, not paused, not draining. */
+  readonly mayClaim: () => boolean;
+  /** Shares of projects in the deficit, default 1. */
+  readonly share: (project: ProjectId) => number;
+  /** Ends what must not be run: a lost claim that was cancelled, or whose claims were lost too often. */
+  readonly endLost: (candidate: Candidate) => boolean;
+  /** Reads membership again after it proved to be behind. */
+  readonly refresh: () => Promise<void>;
+  /** The record of this session is gone. */
+  readonly lose: (why: string) => void;
+  /** After each turn. */
+  readonly turned: () => void;
+}
+
+interface Claiming {
+  readonly pick: Pick;
+  readonly entry: QueueEntry;
+  readonly key: string;
+  readonly lockKey?: string;
+  readonly txn: Txn;
+}
+
+export class ClaimLoop {
+  readonly #options: ClaimLoopOptions;
+  #beatMono = Number.NEGATIVE_INFINITY;
+  /** Since when a batch is under way. */
+  #sentMono: number | undefined;
+  #scanned: Revision = ABSENT;
+  #passedOver: ReadonlyMap<TaskId, number> = new Map();
+  #served: ReadonlyMap<ProjectId, number> = new Map();
+  #woken = false;
+  #wake: (() => void) | undefined;
+  #running: Promise<void> | undefined;
+  readonly #stopping = new AbortController();
+
+  constructor(options: ClaimLoopOptions) {
+    this.#options = options;
+  }
+
+  /** Newest revision of the own queue the loop has considered. */
+  get scanned(): Revision {
+    return this.#scanned;
+  }
+
+  /** Whether the loop turns; while a request is under way it does as long as requests may take. */
+  turning(): boolean {
+    const { clock, config } = this.#options.deps.ctx;
+    const now = clock.mono();
+    if (this.#sentMono !== undefined) return now - this.#sentMono < 2 * config.sessionTtlMs;
+    return now - this.#beatMono < TURN_LATE_MS;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.wake();
+    await this.#running;
+  }
+
+  /** Something changed that may allow another claim or start. */
+  wake(): void {
+    this.#woken = true;
+    this.#wake?.();
+  }
+
+  async #run(): Promise<void> {
+    const { log } = this.#options.deps.ctx;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      this.#woken = false;
+      let nextMs: number | undefined;
+      try {
+        nextMs = await this.#turn();
+      } catch (error) {
+        // A bug must not end the loop silently: the session would keep its lease while nothing is claimed.
+        if (!signal.aborted) log.error({ err: error }, 'a turn of the claim loop failed');
+      }
+      if (!signal.aborted && !this.#woken) await this.#sleep(Math.min(nextMs ?? TURN_MS, TURN_MS));
+    }
+  }
+
+  #sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      let timer: Timer | undefined;
+      this.#wake = () => {
+        timer?.cancel();
+        this.#wake = undefined;
+        resolve();
+      };
+      timer = this.#options.deps.ctx.clock.timer(delayMs, this.#wake);
+    });
+  }
+
+  /** Answers in how many milliseconds the next entry is due, if one waits. */
+  async #turn(): Promise<number | undefined> {
+    const { deps, queue, locks, mayClaim, turned } = this.#options;
+    this.#beatMono = deps.ctx.clock.mono();
+    const nextMs = queue.advance();
+    const considered = queue.mirror.revision;
+    if (mayClaim()) {
+      const picks = this.#plan();
+      if (picks.length > 0) {
+        await this.#claim(picks);
+        this.#woken = true;
+      }
+    }
+    locks.tidy((project, hash) => queue.waitsForLock(project, hash));
+    this.#scanned = considered;
+    turned();
+    return nextMs;
+  }
+
+  #plan(): readonly Pick[] {
+    const { deps, queue, held, locks, runs, capacity, share, endLost } = this.#options;
+    const { config } = deps.ctx;
+    const waiting = runs.startAhead(capacity);
+    const plan = planClaims({
+      lanes: queue.lanes,
+      freeSlots: waiting.holding ? 0 : capacity - held.busySlots,
+      capacity,
+      startMax: Math.min(BATCH_MAX, RUNNING_MAX - held.running),
+      aheadMax: Math.min(AHEAD_MAX, Math.ceil(capacity * config.lookAheadPerSlot)) - waiting.count,
+      riskyHere: held.risky,
+      passedOver: this.#passedOver,
+      served: this.#served,
+      share,
+      lockSlots: (project, hash, limit) => locks.slots(project, hash, limit),
+      busy: (task) => held.get(task) !== undefined,
+    });
+    this.#passedOver = plan.passedOver;
+    this.#served = plan.served;
+    const picks = plan.picks.filter(({ candidate }) => {
+      if (!candidate.lost || !endLost(candidate)) return true;
+      queue.take(candidate.task);
+      return false;
+    });
+    return picks.slice(0, BATCH_MAX);
+  }
+
+  async #claim(picks: readonly Pick[]): Promise<void> {
+    const { deps, held, queue } = this.#options;
+    const { ctx, session, membership } = deps;
+    const { clock, metrics } = ctx;
+    const epoch = session.epoch();
+    if (epoch === undefined) return;
+    const snapshot = membership.snapshot();
+    const nonce = randomHex(ctx.random, 8);
+    const items: Claiming[] = [];
+    let chars = 0;
+    for (const pick of picks) {
+      const item = this.#item(pick, epoch, nonce);
+      chars += JSON.stringify(item.entry).length;
+      if (chars > BATCH_CHARS_MAX && items.length > 0) break;
+      items.push(item);
+    }
+    const widest = Math.max(...items.map(({ txn }) => Math.max(txn.success.length, txn.compares.length)));
+    items.splice(batchItemsMax(0, widest));
+
+    for (const { pick } of items) queue.take(pick.candidate.task);
+    held.claiming(nonce);
+    this.#sentMono = clock.mono();
+    try {
+      const answer = await settleBatch(ctx, session.signal(), {
+        compares: [...session.compares(), ...this.#outer(snapshot)],
+        items: items.map(({ txn }) => txn),
+        failure: [{ op: 'get', key: ctx.keys.node(deps.self) }],
+      });
+      metrics.observe('boi_core_claim_seconds', (clock.mono() - this.#sentMono) / 1000);
+      if (answer.outcome === 'refused') {
+        metrics.count('boi_core_claim_conflicts_total', 1, { what: 'outer' });
+        const own = answer.answers[0];
+        if (own?.op === 'get' && own.kv?.createRevision !== epoch) this.#options.lose('its record is gone');
+        else await this.#options.refresh();
+        // Applied before, if this was not the first sending: then the mirror shows claims that are made anew.
+        for (const { pick } of items) queue.reconsider(pick.candidate.task);
+        return;
+      }
+      items.forEach((item, i) => {
+        this.#settled(item, answer.items[i] as BatchItemAnswer, answer.revision, nonce, snapshot);
+      });
+    } catch (error) {
+      // The session ended, or the store refused the request for good: the mirror tells what is true.
+      if (!session.signal().aborted) ctx.log.error({ err: error }, 'a claim failed');
+    } finally {
+      this.#sentMono = undefined;
+      this.#beatMono = clock.mono();
+      held.claimed(nonce);
+      for (const { pick } of items)
+        if (held.get(pick.candidate.task) === undefined) queue.reconsider(pick.candidate.task);
+    }
+  }
+
+  #outer(snapshot: MembershipSnapshot) {
+    const { keys } = this.#options.deps.ctx;
+    const { self } = this.#options.deps;
+    return [
+      unchanged(keys.nodeconf(self), snapshot.members.get(self)?.confRevision ?? ABSENT),
+      unchanged(keys.cluster(), snapshot.clusterRevision),
+      unchanged(keys.incarnation(), snapshot.incarnationRevision),
+    ];
+  }
+
+  #item(pick: Pick, epoch: Revision, nonce: string): Claiming {
+    const { ctx, self } = this.#options.deps;
+    const { keys, clock } = ctx;
+    const { task, stored, lost } = pick.candidate;
+    const { record } = stored;
+    const at = clock.now();
+    const { attempt, deliveries: delivery } = record;
+    const history = lost
+      ? [...(record.history ?? []), { attempt, delivery, node: self, at, end: 'lost' as const }].slice(-HISTORY_MAX)
+      : record.history;
+    const slot = pick.lockSlot ?? record.lockSlot;
+    const entry: QueueEntry = {
+      ...record,
+      deliveries: delivery + 1,
+      claim: { epoch, nonce, at },
+      ...(slot === undefined ? {} : { lockSlot: slot }),
+      ...(history === undefined ? {} : { history }),
+    };
+    const key = stored.key;
+    const success: Op[] = [{ op: 'put', key, value: codecs.entry.encode(entry) }];
+    const compares = [unchanged(key, stored.modRevision)];
+    const lockKey =
+      record.lock === undefined || slot === undefined ? undefined : keys.lock(record.prj, record.lock.hash, slot);
+    if (lockKey !== undefined) {
+      // A claim made anew holds its slot already, as long as its entry is unchanged.
+      if (pick.lockSlot !== undefined) compares.push(absent(lockKey));
+      success.push({ op: 'put', key: lockKey, value: codecs.lock.encode({ v: SCHEMA_VERSION, task, nonce }) });
+    }
+    // Nobody else writes this header while the task lives: read now, it need not be read for the commit.
+    if (record.single) success.push({ op: 'get', key: keys.spec(record.prj, specOf(task)) });
+    // Refused on a second sending, the entry tells whether the first was applied.
+    const failure: Op[] = [{ op: 'get', key }];
+    if (lockKey !== undefined) failure.push({ op: 'get', key: lockKey });
+    return { pick, entry, key, txn: { compares, success, failure }, ...(lockKey === undefined ? {} : { lockKey }) };
+  }
+
+  #settled(
+    item: Claiming,
+    answer: BatchItemAnswer,
+    revision: Revision,
+    nonce: string,
+    snapshot: MembershipSnapshot,
+  ): void {
+    const { deps, held, runs, locks, queue } = this.#options;
+    const { ctx, self } = deps;
+    const { task } = item.pick.candidate;
+    let entry = item.entry;
+    let fence = revision;
+    if (answer.outcome === 'refused') {
+      const found = entryIn(answer.answers[0], item.key);
+      if (found?.record.claim?.nonce !== nonce) {
+        const lock = answer.answers[1];
+        const lockTaken = lock?.op === 'get' && lock.kv !== undefined;
+        ctx.metrics.count('boi_core_claim_conflicts_total', 1, { what: lockTaken ? 'lock' : 'entry' });
+        if (lockTaken && item.entry.lock !== undefined) locks.refused(item.entry.prj, item.entry.lock.hash);
+        return;
+      }
+      entry = found.record;
+      fence = found.modRevision;
+    }
+    // The mirror may be ahead of this answer: a cancel mark may be known already, or that the task was taken away.
+    const known = queue.entry(task);
+    if (known === undefined) return;
+    const ahead = compareRevisions(known.modRevision, fence) > 0;
+    if (ahead && known.record.claim?.nonce !== nonce) return;
+    const header = entry.single && answer.outcome === 'applied' ? headerIn(answer.answers) : undefined;
+    const claim = newHeld({
+      task,
+      key: item.key,
+      nonce,
+      fence,
+      incarnation: snapshot.incarnationRevision,
+      entry: ahead ? known.record : entry,
+      revision: ahead ? known.modRevision : fence,
+      phase: 'ahead',
+      ...(header === undefined ? {} : { header }),
+    });
+    held.add(claim);
+    ctx.metrics.count('boi_core_claims_total');
+    ctx.metrics.observe('boi_core_claim_latency_seconds', Math.max(0, ctx.clock.now() - entry.queuedAt) / 1000);
+    ctx.emit(claimEvent(self, claim, 'task.claimed'));
+    if (!item.pick.ahead) runs.start(claim);
+  }
+}
+
+function entryIn(answer: OpAnswer | undefined, key: string): Stored<QueueEntry> | undefined {
+  if (answer?.op !== 'get' || answer.kv === undefined) return undefined;
+  const { value, createRevision, modRevision } = answer.kv;
+  return { key, record: codecs.entry.decode(key, value), createRevision, modRevision };
+}
+
+/** The header read with the claim of a one-task spec. */
+function headerIn(answers: readonly OpAnswer[]): Stored<SpecHeader> | undefined {
+  const kv = answers.at(-1)?.op === 'get' ? (answers.at(-1) as OpAnswer & { op: 'get' }).kv : undefined;
+  if (kv === undefined) return undefined;
+  const { key, value, createRevision, modRevision } = kv;
+  try {
+    return { key, record: codecs.spec.decode(key, value), createRevision, modRevision };
+  } catch {
+    // The commit reads it again and says what is wrong.
+    return undefined;
+  }
+}
