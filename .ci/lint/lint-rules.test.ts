@@ -47,6 +47,7 @@ const PLANTS: readonly Plant[] = [
   { file: 'packages/cluster/src/passed-on.ts', code: "export * from '@boi/node';\n", refused: DIRECTION },
   { file: 'packages/cluster/src/upward.test.ts', code: use('@boi/node'), refused: DIRECTION },
   { file: 'packages/cli/src/commands/node.ts', code: lazily('@boi/node'), refused: DIRECTION },
+  { file: 'packages/cli/src/table/settings.ts', code: use('@boi/node/config') },
   { file: 'packages/cli/src/commands/dev.ts', code: lazily('@boi/node') },
   { file: 'packages/cli/src/commands/join.ts', code: lazily('@boi/node') },
   { file: 'packages/cli/src/commands/dev-store.ts', code: lazily('@boi/store'), refused: DIRECTION },

@@ -1,0 +1,33 @@
+/** The examples are read by the parser that dispatch uses, and become the tasks that their pages promise. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseSpec, type SpecFormat } from '@boi/core';
+import { describe, expect, test } from 'vitest';
+
+const FILES: readonly (readonly [folder: string, format: SpecFormat, tasks: number])[] = [
+  ['c-build', 'yaml', 22],
+  ['files', 'toml', 22],
+  ['service', 'yaml', 3],
+  ['retries', 'yaml', 7],
+  ['outputs', 'json', 4],
+];
+
+describe('the examples', () => {
+  test('are all looked at here', () => {
+    const folders = readdirSync(import.meta.dirname, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    expect(folders.map(({ name }) => name).sort()).toEqual(FILES.map(([name]) => name).sort());
+  });
+
+  test.each(FILES)('%s is a valid spec and (%s) and has %i tasks', (folder, format, tasks) => {
+    const read = parseSpec(readFileSync(join(import.meta.dirname, folder, `spec.${format}`), 'utf8'), format, {
+      set: { out: '/somewhere' },
+    });
+    if (!read.ok) expect.fail(read.issues.map(({ message }) => message).join('\n'));
+    expect(read.spec.name).toBe(folder);
+    expect(read.spec.tasks).toHaveLength(tasks);
+  });
+
+  test.each(FILES)('%s says what its result will be', (folder) => {
+    expect(readFileSync(join(import.meta.dirname, folder, 'expected.txt'), 'utf8')).toMatch(/\n$/);
+  });
+});
