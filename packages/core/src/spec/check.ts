@@ -5,7 +5,7 @@
  */
 import { formatDuration, parseDuration } from '../duration.ts';
 import type { Findings, ListNode, MapNode, Path, ScalarNode, SourceNode } from './source-tree.ts';
-import { didYouMean } from './suggest.ts';
+import type { Hint } from './suggest.ts';
 import { expression } from './template.ts';
 
 /** The part of JSON Schema that the spec's schema uses. */
@@ -43,6 +43,7 @@ export interface Schema {
 
 export interface CheckContext {
   readonly findings: Findings;
+  readonly hint: Hint;
   /** Whether strings may hold `${{matrix.…}}` and `${{index}}`: in tasks, not in what many tasks share. */
   readonly templates: boolean;
 }
@@ -127,7 +128,7 @@ function found(node: SourceNode): string {
 
 function map(schema: Schema, node: MapNode, path: Path, context: CheckContext): Record<string, unknown> {
   const { findings } = context;
-  const within = schema['x-shared'] === true ? { findings, templates: false } : context;
+  const within = schema['x-shared'] === true ? { ...context, templates: false } : context;
   const result: Record<string, unknown> = Object.create(null);
   // A record's values come as the single pattern of its keys.
   const rest = schema.additionalProperties ?? Object.values(schema.patternProperties ?? {})[0];
@@ -141,7 +142,7 @@ function map(schema: Schema, node: MapNode, path: Path, context: CheckContext): 
       findings.add(
         inner,
         keyStart,
-        `unknown field "${clip(key)}"${didYouMean(key, known) || `; known here: ${known.join(', ')}`}`,
+        `unknown field "${clip(key)}"${context.hint(key, known) || `; known here: ${known.join(', ')}`}`,
       );
       continue;
     }
@@ -200,7 +201,7 @@ function string(schema: Schema, node: ScalarNode, path: Path, context: CheckCont
   if (value.length < minLength) return wrong('must not be empty');
   if (node.template !== undefined) return node.template;
   if (schema.enum !== undefined && !schema.enum.includes(value))
-    return wrong(`${mismatch(schema, node)}${didYouMean(value, schema.enum)}`);
+    return wrong(`${mismatch(schema, node)}${context.hint(value, schema.enum)}`);
   if (schema.pattern !== undefined && !new RegExp(schema.pattern, 'u').test(value))
     return wrong(
       schema['x-expected'] === undefined

@@ -14,6 +14,7 @@ export function findCycles(
   const state = new Uint8Array(count + 1);
   const next = new Int32Array(count + 1);
   const path: number[] = [];
+  let length = 0;
   for (let root = 1; root <= count; root++) {
     if (state[root] !== 0) continue;
     path.push(root);
@@ -33,10 +34,15 @@ export function findCycles(
         state[need] = 1;
         path.push(need);
       } else if (state[need] === 1) {
-        cycles.push(path.slice(path.lastIndexOf(need)));
-        if (cycles.length >= max) return cycles;
+        const cycle = path.slice(path.lastIndexOf(need));
+        cycles.push(cycle);
+        length += cycle.length;
+        if (cycles.length >= max || length > LENGTH_MAX) return cycles;
       }
     }
   }
   return cycles;
 }
+
+/** All cycles together: a long chain with many ways back must not fill the memory. */
+const LENGTH_MAX = 300_000;

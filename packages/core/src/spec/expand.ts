@@ -12,6 +12,7 @@ import {
   holesOf,
   mergeFields,
   type SpecFileValue,
+  sharedFields,
   splitFields,
   type TaskFileValue,
 } from './fields.ts';
@@ -19,11 +20,12 @@ import { countInstances, type Instances, matrixInstances, singleInstance } from 
 import { SPEC_LIMITS } from './limits.ts';
 import { NeedsResolver, type Placed } from './needs.ts';
 import type { Path } from './source-tree.ts';
-import { didYouMean } from './suggest.ts';
+import type { Hint } from './suggest.ts';
 import { expression, isTemplate, render, type Text } from './template.ts';
 
 export interface Reporter {
   readonly any: boolean;
+  readonly hint: Hint;
   /** `key`: the place of the field's name rather than of its value. */
   report(path: Path, message: string, key?: boolean): void;
 }
@@ -39,17 +41,28 @@ interface Planned extends Placed {
 export function expandTasks(file: SpecFileValue, tasksMax: number, reporter: Reporter): TaskDefinition[] | undefined {
   const planned = plan(file, tasksMax, reporter);
   const total = planned.reduce((sum, task) => sum + task.instances.size, 0);
-  if (total > tasksMax) {
-    reporter.report(['tasks'], `expands to ${total} tasks; a spec may have at most ${tasksMax}`);
-    return undefined;
-  }
+  const tooMany = total > tasksMax;
+  if (tooMany) reporter.report(['tasks'], `expands to ${total} tasks; a spec may have at most ${tasksMax}`);
   const placed = new Map<string, Placed>();
   for (const task of planned) if (!placed.has(task.ref)) placed.set(task.ref, task);
-  const resolver = new NeedsResolver(placed);
-  const needs: (readonly number[] | undefined)[] = new Array(total + 1);
-  for (const task of planned) if (!resolveNeeds(task, resolver, needs, reporter)) return undefined;
+  const resolver = new NeedsResolver(placed, reporter.hint);
+  const needs: (readonly number[] | undefined)[] = [];
+  let bytes = 0;
+  for (const task of planned) {
+    // Of what will not be built anyhow the first instance is looked at, for the other mistakes.
+    if (!resolveNeeds(task, tooMany ? 1 : task.instances.size, resolver, needs, reporter)) return undefined;
+    const [first] = buildTask(task, 1, needs, reporter);
+    bytes += Buffer.byteLength(JSON.stringify(first)) * task.instances.size;
+    if (bytes > SPEC_LIMITS.definitionsBytesMax && !tooMany) {
+      reporter.report(
+        ['tasks'],
+        `the definitions of all tasks together have more than ${SPEC_LIMITS.definitionsBytesMax} bytes`,
+      );
+      return undefined;
+    }
+  }
+  if (tooMany) return undefined;
   reportCycles(planned, total, needs, reporter);
-  for (const task of planned) buildTask(task, 1, needs, reporter);
   if (reporter.any) return undefined;
   const definitions = planned.flatMap((task) => buildTask(task, task.instances.size, needs, reporter));
   return reporter.any ? undefined : definitions;
@@ -57,6 +70,8 @@ export function expandTasks(file: SpecFileValue, tasksMax: number, reporter: Rep
 
 function plan(file: SpecFileValue, tasksMax: number, reporter: Reporter): Planned[] {
   const planned: Planned[] = [];
+  const shared = sharedFields(file);
+  reportEnvLength(file.defaults?.env === undefined ? ['env'] : ['defaults', 'env'], shared, reporter);
   const lines = new Map<string, number>();
   let first = 1;
   (file.tasks ?? []).forEach((task, at) => {
@@ -68,9 +83,9 @@ function plan(file: SpecFileValue, tasksMax: number, reporter: Reporter): Planne
     else lines.set(ref, at);
     if (isId(ref)) reporter.report(['tasks', at, 'ref'], 'must not have the shape of an id');
     const instances = instancesOf(task, at, tasksMax, reporter);
-    const fields = mergeFields(file, task);
+    const fields = mergeFields(shared, task);
     reportExpressions(task, at, fields, instances, reporter);
-    reportEnv(file, task, at, fields, reporter);
+    reportEnv(task, at, fields, reporter);
     planned.push({ ref, instances, first, at, file: task, fields });
     first += instances.size;
   });
@@ -84,7 +99,7 @@ function instancesOf(task: TaskFileValue, at: number, tasksMax: number, reporter
   if (task.matrix !== undefined) {
     const problem = (below: Path, message: string) => reporter.report([...path, 'matrix', ...below], message);
     // With a faulty matrix any answer will do: nothing of it is built.
-    return matrixInstances(task.matrix, tasksMax, problem) ?? countInstances(1);
+    return matrixInstances(task.matrix, tasksMax, reporter.hint, problem) ?? countInstances(1);
   }
   return task.count === undefined ? singleInstance() : countInstances(task.count);
 }
@@ -105,24 +120,27 @@ function reportExpressions(
       if (task.matrix === undefined)
         reporter.report(path, `${expression(`matrix.${axis}`)} is for tasks with a matrix`);
       else if (instances.axes.length > 0 && !instances.axes.includes(axis))
-        reporter.report(path, `the matrix has no axis "${axis}"${didYouMean(axis, instances.axes)}`);
+        reporter.report(path, `the matrix has no axis "${axis}"${reporter.hint(axis, instances.axes)}`);
     }
   }
 }
 
-function reportEnv(file: SpecFileValue, task: TaskFileValue, at: number, fields: FieldsFile, reporter: Reporter): void {
-  const own = task.env !== undefined;
-  for (const name of Object.keys(task.env ?? {}))
+function reportEnv(task: TaskFileValue, at: number, fields: FieldsFile, reporter: Reporter): void {
+  if (task.env === undefined) return;
+  for (const name of Object.keys(task.env))
     if (name.startsWith('BOI_'))
       reporter.report(['tasks', at, 'env', name], 'names beginning with BOI_ are set by the system', true);
+  reportEnvLength(['tasks', at, 'env'], fields, reporter);
+}
+
+function reportEnvLength(path: Path, fields: FieldsFile, reporter: Reporter): void {
   let length = 0;
   for (const [name, value] of Object.entries(fields.env ?? {})) length += name.length + textLength(value);
-  if (length <= SPEC_LIMITS.envLengthMax) return;
-  const path = own ? ['tasks', at, 'env'] : file.defaults?.env !== undefined ? ['defaults', 'env'] : ['env'];
-  reporter.report(
-    path,
-    `names and values together must have at most ${SPEC_LIMITS.envLengthMax} characters, not ${length}`,
-  );
+  if (length > SPEC_LIMITS.envLengthMax)
+    reporter.report(
+      path,
+      `names and values together must have at most ${SPEC_LIMITS.envLengthMax} characters, not ${length}`,
+    );
 }
 
 function textLength(text: Text): number {
@@ -130,9 +148,10 @@ function textLength(text: Text): number {
   return text.parts.reduce((sum, part) => sum + (typeof part === 'string' ? part.length : 0), 0);
 }
 
-/** Fills in the needs of all instances of a task; false if the spec has too many edges to go on. */
+/** Fills in the needs of the first `instances` of a task; false if the spec has too many edges to go on. */
 function resolveNeeds(
   task: Planned,
+  instances: number,
   resolver: NeedsResolver,
   needs: (readonly number[] | undefined)[],
   reporter: Reporter,
@@ -153,7 +172,7 @@ function resolveNeeds(
     );
   const constant = kept.every(({ text }) => typeof text === 'string');
   const shared = constant ? resolve(0) : undefined;
-  for (let i = 0; i < task.instances.size; i++) {
+  for (let i = 0; i < instances; i++) {
     const indexes = shared ?? resolve(i);
     if (indexes.length > SPEC_LIMITS.needsMax) {
       reporter.report(
@@ -228,6 +247,11 @@ function buildTask(
   let sizeChecked = 0;
   for (let i = 0; i < count; i++) {
     const ref = `${task.ref}${task.instances.suffix(i)}`;
+    if (ref.length > SPEC_LIMITS.instanceRefLengthMax)
+      problem(
+        ['matrix'],
+        `${ref.slice(0, 60)}… has ${ref.length} characters; at most ${SPEC_LIMITS.instanceRefLengthMax} are possible`,
+      );
     const own = varying === undefined ? undefined : buildFields(varying, task.instances.values(i), problem);
     const needed = needs[task.first + i];
     // Written out for the engine's sake: a hundred thousand of these share all but the ref.
@@ -241,11 +265,6 @@ function buildTask(
     sizeChecked = Math.max(sizeChecked, bytes);
     if (bytes > SPEC_LIMITS.definitionBytesMax)
       problem([], `the definition of ${ref} has ${bytes} bytes; at most ${SPEC_LIMITS.definitionBytesMax} are kept`);
-    if (ref.length > SPEC_LIMITS.instanceRefLengthMax)
-      problem(
-        ['matrix'],
-        `${ref.slice(0, 60)}… has ${ref.length} characters; at most ${SPEC_LIMITS.instanceRefLengthMax} are possible`,
-      );
     definitions.push(definition);
   }
   return definitions;

@@ -74,16 +74,23 @@ const FIELDS = [
   'key',
 ] as const satisfies readonly (keyof FieldsFile)[];
 
-/** The fields that hold in the end: the task's own, else the defaults'; `env` and `requires` merged by key. */
-export function mergeFields(spec: SpecFileValue, task: FieldsFile): FieldsFile {
+/** What a spec gives all its tasks: the defaults, and both environments in one. Made once, so that tasks share it. */
+export function sharedFields(spec: SpecFileValue): FieldsFile {
   const { defaults = {} } = spec;
+  if (spec.env === undefined) return defaults;
+  return { ...defaults, env: { ...spec.env, ...defaults.env } };
+}
+
+/** The fields that hold in the end: the task's own, else the shared ones; `env` and `requires` merged by key. */
+export function mergeFields(shared: FieldsFile, task: FieldsFile): FieldsFile {
   const merged: Record<string, unknown> = {};
   for (const field of FIELDS) {
-    const value = task[field] ?? defaults[field];
+    const value = task[field] ?? shared[field];
     if (value !== undefined) merged[field] = value;
   }
-  if (spec.env !== undefined || defaults.env !== undefined) merged.env = { ...spec.env, ...defaults.env, ...task.env };
-  if (defaults.requires !== undefined) merged.requires = { ...defaults.requires, ...task.requires };
+  if (shared.env !== undefined && task.env !== undefined) merged.env = { ...shared.env, ...task.env };
+  if (shared.requires !== undefined && task.requires !== undefined)
+    merged.requires = { ...shared.requires, ...task.requires };
   return merged as FieldsFile;
 }
 
@@ -105,6 +112,7 @@ export function splitFields(fields: FieldsFile): {
 
 /** Every expression in a value: which axes it names, and whether it asks for the index. */
 export function holesOf(value: unknown, found = { axes: new Set<string>(), index: false, count: 0 }): typeof found {
+  if (!hasTemplate(value)) return found;
   if (isTemplate(value)) {
     for (const part of value.parts) {
       if (typeof part === 'string') continue;
@@ -119,8 +127,15 @@ export function holesOf(value: unknown, found = { axes: new Set<string>(), index
 
 function hasTemplate(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  return isTemplate(value) || Object.values(value).some(hasTemplate);
+  const known = templated.get(value);
+  if (known !== undefined) return known;
+  const has = isTemplate(value) || Object.values(value).some(hasTemplate);
+  templated.set(value, has);
+  return has;
 }
+
+/** Shared defaults are asked about once for each of 20,000 tasks. What is asked about never changes. */
+const templated = new WeakMap<object, boolean>();
 
 /** The definition's part that comes from `fields`, neutral values left out. */
 export function buildFields(
@@ -175,8 +190,15 @@ function buildRequires(
 
 function buildEnv({ env }: FieldsFile, values: InstanceValues): Readonly<Record<string, string>> | undefined {
   if (env === undefined) return undefined;
-  const entries = Object.entries(env).map(([name, value]): [string, string] => [name, render(value, values)]);
-  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+  // As it is, if it can be: tasks of a large spec then share one object.
+  if (!hasTemplate(env)) return isEmpty(env) ? undefined : (env as Readonly<Record<string, string>>);
+  const entries = Object.entries(env);
+  return Object.fromEntries(entries.map(([name, value]): [string, string] => [name, render(value, values)]));
+}
+
+function isEmpty(object: object): boolean {
+  for (const _ in object) return false;
+  return true;
 }
 
 function buildWorkdir({ workdir }: FieldsFile, values: InstanceValues, problem: FieldProblem): string | undefined {

@@ -9,6 +9,7 @@ import { parseYaml } from './parse-yaml.ts';
 import { specJsonSchema, specReference } from './reference.ts';
 import { SpecFile } from './schema.ts';
 import { Findings, type ParsedSource, toPlain } from './source-tree.ts';
+import { limitedHint } from './suggest.ts';
 
 const messages = (parsed: ParsedSource) => parsed.faults.map(({ start, message }) => `${start} ${message}`);
 const plain = (parsed: ParsedSource) => (parsed.root === undefined ? undefined : toPlain(parsed.root));
@@ -291,7 +292,7 @@ describe('whatever the file holds', () => {
         const { root } = parseJson(source);
         if (root === undefined) throw new Error('not JSON');
         const findings = new Findings(source, 1000);
-        check(SpecFile as object as Schema, root, [], { findings, templates: true });
+        check(SpecFile as object as Schema, root, [], { findings, hint: limitedHint(), templates: true });
         // What JSON Schema refuses is refused here; the reverse does not hold, durations being strings there.
         if (!Check(SpecFile, JSON.parse(source))) expect(findings.any).toBe(true);
         else for (const issue of findings.list()) expect(issue.message).toMatch(/duration|must be from|NUL/);

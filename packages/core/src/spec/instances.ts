@@ -3,7 +3,7 @@
  * refs, values and places in the spec; makes nothing per instance until asked.
  */
 import { SPEC_LIMITS } from './limits.ts';
-import { didYouMean } from './suggest.ts';
+import type { Hint } from './suggest.ts';
 import type { InstanceValues } from './template.ts';
 
 type Combination = Readonly<Record<string, string>>;
@@ -57,7 +57,12 @@ export function countInstances(count: number): Instances {
 }
 
 /** Undefined if the matrix is wrong, which `problem` was told (paths below the matrix). */
-export function matrixInstances(matrix: MatrixFile, sizeMax: number, problem: Problem): Instances | undefined {
+export function matrixInstances(
+  matrix: MatrixFile,
+  sizeMax: number,
+  hint: Hint,
+  problem: Problem,
+): Instances | undefined {
   const { include = [], exclude = [], ...rest } = matrix;
   let axes = Object.keys(rest);
   if (axes.length === 0) axes = Object.keys(include[0] ?? {});
@@ -71,20 +76,21 @@ export function matrixInstances(matrix: MatrixFile, sizeMax: number, problem: Pr
   };
   for (const axis of Object.keys(rest)) distinct(axis, (rest[axis] ?? []) as readonly string[], wrong);
   include.forEach((entry, i) => {
-    if (entry !== undefined) sameAxes(axes, entry, true, ['include', i], wrong);
+    if (entry !== undefined) sameAxes(axes, entry, true, ['include', i], hint, wrong);
   });
   exclude.forEach((entry, i) => {
-    if (entry !== undefined) sameAxes(axes, entry, false, ['exclude', i], wrong);
+    if (entry !== undefined) sameAxes(axes, entry, false, ['exclude', i], hint, wrong);
   });
   const product = Object.values(rest).reduce((size, values) => size * (values?.length ?? 0), 1);
   if (product > sizeMax) wrong([], `has ${product} combinations; a spec may have ${sizeMax} tasks`);
   if (!ok) return undefined;
-  return fromCombinations(axes, combine(axes, rest, include, exclude, wrong), wrong);
+  return fromCombinations(axes, combine(axes, rest, include, exclude, wrong), hint, wrong);
 }
 
 function fromCombinations(
   axes: readonly string[],
   list: readonly InstanceValues[],
+  hint: Hint,
   problem: Problem,
 ): Instances | undefined {
   if (list.length === 0) return undefined;
@@ -99,12 +105,12 @@ function fromCombinations(
     axes,
     values: (i) => list[i] ?? NO_VALUES,
     suffix,
-    select: selector(axes, list),
+    select: selector(axes, list, hint),
   };
 }
 
 /** Answers `axis=value,…` from an index by value: a selector that differs for each of 100,000 instances must stay cheap. */
-function selector(axes: readonly string[], list: readonly InstanceValues[]): Instances['select'] {
+function selector(axes: readonly string[], list: readonly InstanceValues[], hint: Hint): Instances['select'] {
   let index: Map<string, number[]> | undefined;
   return (text, problem) => {
     index ??= indexByValue(list);
@@ -112,7 +118,7 @@ function selector(axes: readonly string[], list: readonly InstanceValues[]): Ins
     for (const term of text.split(',')) {
       const [axis = '', ...value] = term.split('=');
       if (value.length === 0 || !axes.includes(axis.trim())) {
-        problem(`has the axes ${axes.join(', ')}: write [${axes[0]}=value], not [${text}]${didYouMean(axis, axes)}`);
+        problem(`has the axes ${axes.join(', ')}: write [${axes[0]}=value], not [${text}]${hint(axis, axes)}`);
         return [];
       }
       wanted.push([axis.trim(), value.join('=').trim()]);
@@ -180,10 +186,11 @@ function sameAxes(
   entry: Combination,
   all: boolean,
   path: readonly (string | number)[],
+  hint: Hint,
   problem: Problem,
 ): void {
   for (const axis of Object.keys(entry))
-    if (!axes.includes(axis)) problem([...path, axis], `there is no axis "${axis}"${didYouMean(axis, axes)}`);
+    if (!axes.includes(axis)) problem([...path, axis], `there is no axis "${axis}"${hint(axis, axes)}`);
   if (!all) return;
   for (const axis of axes) if (entry[axis] === undefined) problem(path, `must give a value for the axis "${axis}"`);
 }

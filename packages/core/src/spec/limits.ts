@@ -31,6 +31,8 @@ export const SPEC_LIMITS = {
   edgesMax: 5_000_000,
   /** UTF-8 bytes of one task's definition as JSON: it travels in queue entries' reads and in memory of coordinators. */
   definitionBytesMax: 65_536,
+  /** Of all tasks together: what a node holds in memory and the store keeps compressed. */
+  definitionsBytesMax: 134_217_728,
   /** Characters of a shell command, or of all arguments together. */
   commandLengthMax: 32_768,
   argumentsMax: 1_000,

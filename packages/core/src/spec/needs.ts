@@ -4,7 +4,7 @@
  */
 import type { Instances } from './instances.ts';
 import { SPEC_LIMITS } from './limits.ts';
-import { didYouMean } from './suggest.ts';
+import type { Hint } from './suggest.ts';
 
 /** A task of the file with its place in the expansion. */
 export interface Placed {
@@ -19,10 +19,12 @@ export class NeedsResolver {
   readonly #refs: readonly string[];
   readonly #single = new Map<string, readonly number[]>();
   readonly #combined = new Map<string, readonly number[]>();
+  readonly #hint: Hint;
   #edges = 0;
 
-  constructor(tasks: ReadonlyMap<string, Placed>) {
+  constructor(tasks: ReadonlyMap<string, Placed>, hint: Hint) {
     this.#tasks = tasks;
+    this.#hint = hint;
     this.#refs = [...tasks.keys()];
   }
 
@@ -66,7 +68,7 @@ export class NeedsResolver {
     const task = this.#tasks.get(ref);
     if (match === null || task === undefined) {
       const shown = ref.length > 80 ? `${ref.slice(0, 77)}…` : ref;
-      problem(`there is no task ${JSON.stringify(shown)}${didYouMean(ref, this.#refs)}`);
+      problem(`there is no task ${JSON.stringify(shown)}${this.#hint(ref, this.#refs)}`);
       return [];
     }
     const size = Math.min(task.instances.size, SPEC_LIMITS.needsMax + 1);

@@ -26,7 +26,7 @@ import {
   type Scalar,
   type SourceNode,
 } from './source-tree.ts';
-import { didYouMean } from './suggest.ts';
+import { type Hint, limitedHint } from './suggest.ts';
 import { readTemplate } from './template.ts';
 
 export type SpecFormat = 'yaml' | 'json' | 'toml';
@@ -67,14 +67,17 @@ export function parseSpec(source: string, format: SpecFormat, options: ParseSpec
   for (const { path = [], start, message } of parsed.faults) findings.add(path, start, message);
   const { root } = parsed;
   if (root === undefined) return { ok: false, issues: findings.list() };
-  const vars = readVars(root, options.set ?? {}, findings);
-  const filled = fillVars(root, [], vars, findings);
-  const file = check(SCHEMA, filled, [], { findings, templates: true }) as SpecFileValue | undefined;
+  const hint = limitedHint();
+  const vars = readVars(root, options.set ?? {}, hint, findings);
+  const names = [...vars.keys()];
+  const filled = fillVars(root, [], vars, (name) => hint(name, names), findings);
+  const file = check(SCHEMA, filled, [], { findings, hint, templates: true }) as SpecFileValue | undefined;
   if (file === undefined) return { ok: false, issues: findings.list() };
   const reporter = {
     get any() {
       return findings.any;
     },
+    hint,
     report: (path: Path, message: string, key = false) => findings.add(path, offsetAt(root, path, key), message),
   };
   reportSpecFields(file, reporter.report);
@@ -108,18 +111,24 @@ function reportSpecFields(file: SpecFileValue, report: (path: Path, message: str
 }
 
 /** The file's variables with what `set` puts in their place. Their form is the schema's business. */
-function readVars(root: SourceNode, set: Readonly<Record<string, string>>, findings: Findings): Map<string, Scalar> {
+function readVars(
+  root: SourceNode,
+  set: Readonly<Record<string, string>>,
+  hint: Hint,
+  findings: Findings,
+): Map<string, Scalar> {
   const vars = new Map<string, Scalar>();
   const node = root.kind === 'map' ? root.entries.get('vars')?.value : undefined;
   if (node?.kind === 'map')
     for (const { key, value } of node.entries.values()) if (value.kind === 'scalar') vars.set(key, value.value ?? '');
+  const names = [...vars.keys()];
   for (const [name, value] of Object.entries(set)) {
     const path = pointer(['vars', name]);
     if (!vars.has(name)) {
-      const declared = vars.size === 0 ? 'the file declares none' : `declared: ${[...vars.keys()].join(', ')}`;
+      const declared = names.length === 0 ? 'the file declares none' : `declared: ${names.slice(0, 20).join(', ')}`;
       findings.addWhole(
         ['vars', name],
-        `--set ${path.slice(6)}: there is no such variable${didYouMean(name, [...vars.keys()])} (${declared})`,
+        `--set ${path.slice(6)}: there is no such variable${hint(name, names)} (${declared})`,
       );
     } else if (value.length > SPEC_LIMITS.varLengthMax || value.includes('\0'))
       findings.addWhole(
@@ -132,19 +141,25 @@ function readVars(root: SourceNode, set: Readonly<Record<string, string>>, findi
 }
 
 /** The tree with every variable in its place; strings that still hold expressions carry them as templates. */
-function fillVars(node: SourceNode, path: Path, vars: ReadonlyMap<string, Scalar>, findings: Findings): SourceNode {
+function fillVars(
+  node: SourceNode,
+  path: Path,
+  vars: ReadonlyMap<string, Scalar>,
+  suggest: (name: string) => string,
+  findings: Findings,
+): SourceNode {
   if (node.kind === 'list')
-    return { ...node, items: node.items.map((item, i) => fillVars(item, [...path, i], vars, findings)) };
+    return { ...node, items: node.items.map((item, i) => fillVars(item, [...path, i], vars, suggest, findings)) };
   if (node.kind === 'map') {
     const entries = new Map(node.entries);
     for (const [key, entry] of entries) {
       if (path.length === 0 && key === 'vars') continue;
-      entries.set(key, { ...entry, value: fillVars(entry.value, [...path, key], vars, findings) });
+      entries.set(key, { ...entry, value: fillVars(entry.value, [...path, key], vars, suggest, findings) });
     }
     return { ...node, entries };
   }
   if (typeof node.value !== 'string' || !node.value.includes('{{')) return node;
-  const reading = readTemplate(node.value, vars, (name) => didYouMean(name, [...vars.keys()]));
+  const reading = readTemplate(node.value, vars, suggest);
   for (const problem of reading.problems) findings.add(path, node.start, problem);
   if (reading.problems.length > 0) return { ...node, broken: true };
   if (typeof reading.result !== 'string') return { ...node, template: reading.result };

@@ -15,7 +15,7 @@ export function parseYaml(source: string): ParsedSource {
   if (document === undefined) return { faults };
   for (const { code, pos, message } of [...document.errors, ...document.warnings]) {
     if (faults.length >= SPEC_LIMITS.issuesMax) break;
-    if (code !== 'DUPLICATE_KEY') faults.push({ start: pos[0], message: MESSAGES[code] ?? message });
+    faults.push({ start: pos[0], message: MESSAGES[code] ?? message });
   }
   if (faults.length > 0) return { faults };
   const reader = new TreeReader();
@@ -52,6 +52,8 @@ function compose(source: string, faults: SyntaxFault[]): Document.Parsed | undef
   const composer = new Composer({
     version: '1.2',
     schema: 'core',
+    // Found here in linear time; the library compares each key with each.
+    uniqueKeys: false,
     merge: false,
     prettyErrors: false,
     logLevel: 'silent',

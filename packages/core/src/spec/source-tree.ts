@@ -107,15 +107,22 @@ export class Findings {
   }
 
   add(path: Path, start: number, message: string): void {
+    if (this.#found.size >= this.#max) {
+      this.#dropped++;
+      return;
+    }
     const issue: Issue = { path: pointer(path), message, ...this.#position(start) };
     const key = `${issue.path}\n${message}\n${path.length === 0 ? start : ''}`;
     if (this.#found.has(key)) return;
-    if (this.#found.size < this.#max) this.#found.set(key, { start, issue });
-    else this.#dropped++;
+    this.#found.set(key, { start, issue });
   }
 
   /** A finding about the file as a whole. */
   addWhole(path: Path, message: string): void {
+    if (this.#found.size >= this.#max) {
+      this.#dropped++;
+      return;
+    }
     this.#found.set(`${pointer(path)}\n${message}\n`, { start: -1, issue: { path: pointer(path), message } });
   }
 

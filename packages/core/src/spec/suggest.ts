@@ -48,11 +48,24 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best;
 }
 
+/** Answers `; did you mean "…"?`, or nothing. */
+export type Hint = (word: string, known: readonly string[]) => string;
+
+/** A {@link Hint} for one file. It falls silent after so many: a file of 100,000 wrong words must not cost as many searches. */
+export function limitedHint(): Hint {
+  let left = HINTS_MAX;
+  return (word, known) => {
+    return left-- <= 0 ? '' : didYouMean(word, known);
+  };
+}
+
 /** `; did you mean "…"?`, or nothing. */
 export function didYouMean(word: string, known: readonly string[]): string {
   const match = nearest(word, known);
   return match === undefined ? '' : `; did you mean "${match}"?`;
 }
+
+const HINTS_MAX = 100;
 
 function normalize(word: string): string {
   return word.toLowerCase().replace(/[-_\s]/g, '');
