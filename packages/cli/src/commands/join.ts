@@ -1,0 +1,21 @@
+/** `join`: one node of a cluster, in the foreground, until TERM or Ctrl-C. */
+import type { Args } from '../args.ts';
+import type { Session } from '../session.ts';
+import { readDaemonConfig } from './daemon-config.ts';
+import { untilStopped } from './until-stopped.ts';
+
+export async function joinCluster(session: Session, args: Args): Promise<number> {
+  const { config } = await readDaemonConfig(session, args);
+  const [node, system] = await Promise.all([import('@boi/node'), import('@boi/system')]);
+  if (!args.switch('insecure')) {
+    session.note(
+      'boi-node: the API is plain HTTP without identities, on loopback only; --insecure says that this is intended',
+    );
+  }
+  const level = config['log-level'] as 'debug' | 'info' | 'warn' | 'error';
+  const log = system.createLogger({ name: 'boi-node', level });
+  return untilStopped(session, async () => {
+    const daemon = await node.startNode(config, log);
+    return () => daemon.stop();
+  });
+}

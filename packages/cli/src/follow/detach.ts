@@ -1,0 +1,33 @@
+/** Ctrl-C while waiting for work: the work goes on, the command says so and how to cancel it, and exits 130. */
+import { EXIT_DETACHED } from '../fail.ts';
+import type { Session } from '../session.ts';
+
+/** Runs `body` until it is done or Ctrl-C; then writes `farewell` and answers 130. */
+export async function untilDetached(
+  session: Session,
+  farewell: () => string,
+  body: (signal: AbortSignal) => Promise<number>,
+): Promise<number> {
+  const stop = new AbortController();
+  const release = session.io.onInterrupt(() => stop.abort());
+  try {
+    return await body(stop.signal);
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    session.note(farewell());
+    return EXIT_DETACHED;
+  } finally {
+    release();
+    // Streams that still follow end with the command.
+    stop.abort();
+  }
+}
+
+export function specFarewell(ids: readonly string[]): string {
+  const all = ids.join(' ');
+  return [
+    `detached; the work goes on: ${all}`,
+    `  to cancel it:     boi-node spec cancel ${all}`,
+    `  to wait again:    boi-node spec wait ${all}`,
+  ].join('\n');
+}

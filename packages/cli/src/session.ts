@@ -1,0 +1,145 @@
+/**
+ * What a running command works with: its settings, its output, and the client of the chosen cluster, made when it is first
+ * asked for. One per command.
+ */
+import { BoiClient, followSpec, parseEndpoint, readLog } from '@boi/client';
+import { BoiError, didYouMean } from '@boi/core';
+import type { FlagValue } from './args.ts';
+import { type ConfigFile, configPath, readConfig } from './config-file.ts';
+import { type Io, write } from './io.ts';
+import { colourOf, type Paint, painter } from './output/paint.ts';
+import { resolveSettings, type Setting, type SettingName } from './settings.ts';
+
+export type Format = 'table' | 'wide' | 'json' | 'yaml' | 'name';
+
+export interface Target {
+  readonly endpoints: readonly string[];
+  /** Absent when the endpoints were given themselves. */
+  readonly context?: string;
+}
+
+export class Session {
+  readonly io: Io;
+  readonly config: ConfigFile;
+  readonly settings: ReadonlyMap<SettingName, Setting>;
+  /** Paints for standard output and standard error; they differ, as either may be a terminal. */
+  readonly out: Paint;
+  readonly err: Paint;
+  #client: BoiClient | undefined;
+  #project: string | undefined;
+
+  private constructor(io: Io, config: ConfigFile, settings: ReadonlyMap<SettingName, Setting>) {
+    this.io = io;
+    this.config = config;
+    this.settings = settings;
+    const choice = this.#text('color') ?? 'auto';
+    this.out = painter(colourOf(choice, io.stdout, io.env));
+    this.err = painter(colourOf(choice, io.stderr, io.env));
+  }
+
+  static async open(io: Io, flags: ReadonlyMap<string, FlagValue>): Promise<Session> {
+    const config = await readConfig(io.env);
+    const file = { path: configPath(io.env), values: config.settings };
+    return new Session(io, config, resolveSettings({ flags, env: io.env, file }));
+  }
+
+  get format(): Format {
+    return (this.#text('format') ?? 'table') as Format;
+  }
+
+  /** Whether standard error may be animated. */
+  get animated(): boolean {
+    return this.io.stderr.isTTY === true && this.err.coloured;
+  }
+
+  get project(): string {
+    return this.#project ?? this.#text('project') ?? this.#context()?.project ?? 'default';
+  }
+
+  /** Whether the project was chosen for this command alone, which outranks what a spec file says. */
+  get projectAsked(): boolean {
+    const source = this.settings.get('project')?.source;
+    return source === 'flag' || source === 'environment';
+  }
+
+  /** From here on, of this command: where the spec went, as the cluster answered. */
+  useProject(project: string): void {
+    this.#project = project;
+  }
+
+  /** Where the cluster is. Throws `config-invalid` when nothing says. */
+  target(): Target {
+    const given = this.#text('endpoints');
+    const context = this.settings.get('context');
+    const named = context?.source === 'flag' || context?.source === 'environment';
+    // The nearer of the two wins; on the same level a list of addresses is the more exact.
+    if (given !== undefined && !(named && this.settings.get('endpoints')?.source === 'file')) {
+      return { endpoints: given.split(',').map((e) => e.trim()) };
+    }
+    const name = this.contextName;
+    const chosen = this.#context();
+    if (name !== undefined && chosen === undefined) {
+      const names = Object.keys(this.config.contexts);
+      throw new BoiError(
+        'config-invalid',
+        `there is no context "${name}"${didYouMean(name, names)}; see \`boi-node context list\``,
+      );
+    }
+    if (name === undefined || chosen === undefined) {
+      throw new BoiError(
+        'config-invalid',
+        'no cluster is chosen: start one here with `boi-node dev`, or name one with `boi-node context add NAME http://HOST:PORT`',
+      );
+    }
+    return { endpoints: chosen.endpoints, context: name };
+  }
+
+  get contextName(): string | undefined {
+    return this.#text('context') ?? this.config.current;
+  }
+
+  get client(): BoiClient {
+    this.#client ??= this.connect(this.target().endpoints);
+    return this.#client;
+  }
+
+  connect(endpoints: readonly string[]): BoiClient {
+    const timeoutMs = this.settings.get('request-timeout')?.value;
+    return new BoiClient({
+      endpoints: endpoints.map((e) => parseEndpoint(e).origin),
+      ...(typeof timeoutMs === 'number' ? { timeoutMs } : {}),
+    });
+  }
+
+  followSpec(spec: string, options: { readonly tasks?: boolean; readonly signal?: AbortSignal }) {
+    return followSpec(this.client, { project: this.project, spec, ...options });
+  }
+
+  readLog(task: string, options: Omit<Parameters<typeof readLog>[1], 'project' | 'task'>) {
+    return readLog(this.client, { project: this.project, task, ...options });
+  }
+
+  /** A line for a person, on standard error. */
+  note(text: string): void {
+    this.io.stderr.write(`${text}\n`);
+  }
+
+  /** Results, on standard output. */
+  print(text: string): Promise<void> {
+    return write(this.io.stdout, text);
+  }
+
+  close(): void {
+    this.#client?.close();
+  }
+
+  #text(name: SettingName): string | undefined {
+    const value = this.settings.get(name)?.value;
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  #context() {
+    const name = this.contextName;
+    return name !== undefined && Object.hasOwn(this.config.contexts, name) ? this.config.contexts[name] : undefined;
+  }
+}

@@ -1,0 +1,132 @@
+/** Commands that concern this machine: contexts, configuration, logs, completion. */
+import type { Command, Positional } from '../command.ts';
+
+const CONTEXT: Positional = { name: 'name', summary: 'Context.', completes: 'context' };
+
+export const LOCAL_COMMANDS: readonly Command[] = [
+  {
+    path: ['context', 'add'],
+    summary: 'Name a cluster by the addresses of its nodes, and use it.',
+    description: [
+      'Naming it again replaces its addresses. Several addresses are several nodes of one cluster: the next is tried when one cannot be reached.',
+    ],
+    positionals: [
+      { name: 'name', summary: 'What to call it.' },
+      { name: 'url', summary: 'Addresses of the API, http://HOST:PORT; plain HTTP on loopback only.', many: true },
+    ],
+    flags: [{ name: 'keep-current', kind: 'switch', summary: 'Do not make it the current one.' }],
+    examples: [
+      { line: 'boi-node context add local http://127.0.0.1:7440', does: 'one node' },
+      {
+        line: 'boi-node context add lab http://127.0.0.1:7440 http://127.0.0.1:7441 --project web',
+        does: 'two nodes and a default project',
+      },
+    ],
+    load: async () => (await import('../commands/context.ts')).addContext,
+  },
+  {
+    path: ['context', 'use'],
+    summary: 'Choose the cluster that commands talk to.',
+    positionals: [CONTEXT],
+    examples: [
+      { line: 'boi-node context use lab', does: 'from now on' },
+      { line: 'boi-node --context lab spec list', does: 'for one command only' },
+    ],
+    load: async () => (await import('../commands/context.ts')).useContext,
+  },
+  {
+    path: ['context', 'list'],
+    summary: 'Known clusters; the current one is marked.',
+    examples: [
+      { line: 'boi-node context list', does: 'all' },
+      { line: 'boi-node context list -o name', does: 'names alone' },
+    ],
+    load: async () => (await import('../commands/context.ts')).listContexts,
+  },
+  {
+    path: ['context', 'show'],
+    summary: 'One context; the current one by default.',
+    positionals: [{ ...CONTEXT, optional: true }],
+    examples: [
+      { line: 'boi-node context show', does: 'the current one' },
+      { line: 'boi-node context show lab -o json', does: 'another one' },
+    ],
+    load: async () => (await import('../commands/context.ts')).showContext,
+  },
+  {
+    path: ['context', 'remove'],
+    summary: 'Forget contexts. The clusters are not touched.',
+    positionals: [{ ...CONTEXT, many: true }],
+    examples: [
+      { line: 'boi-node context remove lab', does: 'forget it' },
+      { line: 'boi-node context remove lab staging', does: 'forget two' },
+    ],
+    load: async () => (await import('../commands/context.ts')).removeContexts,
+  },
+  {
+    path: ['config', 'show'],
+    summary: 'Every setting, its value, and where the value came from.',
+    flags: [
+      {
+        name: 'daemon',
+        kind: 'switch',
+        summary: 'The settings `join` would start with, instead of those of the command.',
+      },
+      {
+        name: 'config',
+        kind: 'text',
+        value: 'FILE',
+        completes: 'file',
+        summary: "With --daemon: the daemon's configuration file, YAML or JSON.",
+      },
+    ],
+    examples: [
+      { line: 'boi-node config show', does: 'of the command' },
+      { line: 'boi-node config show --daemon --config /etc/boi/node.yaml', does: 'of the daemon' },
+    ],
+    load: async () => (await import('../commands/config-show.ts')).showConfig,
+  },
+  {
+    path: ['doctor'],
+    summary:
+      'Check configuration, addresses, store, clocks, disk, versions and waiting work; each finding with the next command.',
+    description: [
+      'Exit code: 0 if nothing is wrong, 3 if the cluster cannot be reached, 1 for any other error found. Warnings do not change it.',
+    ],
+    examples: [
+      { line: 'boi-node doctor', does: 'the chosen cluster' },
+      { line: 'boi-node doctor --context lab -o json', does: 'for a program' },
+    ],
+    load: async () => (await import('../commands/doctor.ts')).examine,
+  },
+  {
+    path: ['completion'],
+    summary: 'Print the completion script of a shell; it also completes specs, tasks, nodes and contexts.',
+    positionals: [{ name: 'shell', summary: 'bash, zsh or fish.', choices: ['bash', 'zsh', 'fish'] }],
+    examples: [
+      { line: 'source <(boi-node completion bash)', does: 'for this shell' },
+      { line: 'boi-node completion fish > ~/.config/fish/completions/boi-node.fish', does: 'for good' },
+    ],
+    load: async () => (await import('../commands/completion.ts')).printCompletion,
+  },
+  {
+    path: ['version'],
+    summary: 'Version of this command.',
+    examples: [
+      { line: 'boi-node version', does: 'version' },
+      { line: 'boi-node --version', does: 'the same' },
+    ],
+    load: async () => (await import('../commands/version.ts')).printVersion,
+  },
+  {
+    path: ['__complete'],
+    summary: 'Names for a shell: one a line.',
+    hidden: true,
+    positionals: [
+      { name: 'kind', summary: 'What.', choices: ['spec', 'task', 'node', 'context'] },
+      { name: 'word', summary: 'The beginning of the word.', optional: true },
+    ],
+    examples: [],
+    load: async () => (await import('../commands/complete.ts')).completeNames,
+  },
+];
