@@ -43,6 +43,8 @@ const AHEAD_MAX = 100;
 const TURN_MS = 1_000;
 /** Silent for longer than this, it does not turn any more. */
 const TURN_LATE_MS = 5_000;
+/** After a request that the store refused for another reason than a compare. */
+const ERROR_PAUSE_MS = 1_000;
 
 export interface ClaimLoopOptions {
   readonly deps: NodeDeps;
@@ -81,6 +83,7 @@ export class ClaimLoop {
   #scanned: Revision = ABSENT;
   #passedOver: ReadonlyMap<TaskId, number> = new Map();
   #served: ReadonlyMap<ProjectId, number> = new Map();
+  #notBeforeMono = Number.NEGATIVE_INFINITY;
   #woken = false;
   #wake: (() => void) | undefined;
   #running: Promise<void> | undefined;
@@ -153,7 +156,7 @@ export class ClaimLoop {
     this.#beatMono = deps.ctx.clock.mono();
     const nextMs = queue.advance();
     const considered = queue.mirror.revision;
-    if (mayClaim()) {
+    if (mayClaim() && this.#beatMono >= this.#notBeforeMono) {
       const picks = this.#plan();
       if (picks.length > 0) {
         await this.#claim(picks);
@@ -215,6 +218,8 @@ export class ClaimLoop {
     for (const { pick } of items) queue.take(pick.candidate.task);
     held.claiming(nonce);
     this.#sentMono = clock.mono();
+    /** To be planned again as the mirror shows them. */
+    let again: readonly Claiming[] = [];
     try {
       const answer = await settleBatch(ctx, session.signal(), {
         compares: [...session.compares(), ...this.#outer(snapshot)],
@@ -292,13 +297,14 @@ export class ClaimLoop {
     return { pick, entry, key, txn: { compares, success, failure }, ...(lockKey === undefined ? {} : { lockKey }) };
   }
 
+  /** Answers false for an entry that may be tried again; of one that has changed the mirror hears. */
   #settled(
     item: Claiming,
     answer: BatchItemAnswer,
     revision: Revision,
     nonce: string,
     snapshot: MembershipSnapshot,
-  ): void {
+  ): boolean {
     const { deps, held, runs, locks, queue } = this.#options;
     const { ctx, self } = deps;
     const { task } = item.pick.candidate;
@@ -311,16 +317,16 @@ export class ClaimLoop {
         const lockTaken = lock?.op === 'get' && lock.kv !== undefined;
         ctx.metrics.count('boi_core_claim_conflicts_total', 1, { what: lockTaken ? 'lock' : 'entry' });
         if (lockTaken && item.entry.lock !== undefined) locks.refused(item.entry.prj, item.entry.lock.hash);
-        return;
+        return !lockTaken;
       }
       entry = found.record;
       fence = found.modRevision;
     }
     // The mirror may be ahead of this answer: a cancel mark may be known already, or that the task was taken away.
     const known = queue.entry(task);
-    if (known === undefined) return;
+    if (known === undefined) return true;
     const ahead = compareRevisions(known.modRevision, fence) > 0;
-    if (ahead && known.record.claim?.nonce !== nonce) return;
+    if (ahead && known.record.claim?.nonce !== nonce) return true;
     const header = entry.single && answer.outcome === 'applied' ? headerIn(answer.answers) : undefined;
     const claim = newHeld({
       task,
@@ -338,6 +344,7 @@ export class ClaimLoop {
     ctx.metrics.observe('boi_core_claim_latency_seconds', Math.max(0, ctx.clock.now() - entry.queuedAt) / 1000);
     ctx.emit(claimEvent(self, claim, 'task.claimed'));
     if (!item.pick.ahead) runs.start(claim);
+    return true;
   }
 }
 

@@ -63,8 +63,8 @@ export interface CommitterOptions {
   readonly deps: NodeDeps;
   readonly buffer: ResultBuffer;
   readonly held: HeldTasks;
-  /** The claim is over, one way or another. */
-  readonly settled: (held: Held) => void;
+  /** The claim is over: `applied` by this node's own write, or taken from it. */
+  readonly settled: (held: Held, applied: boolean) => void;
 }
 
 export class Committer {
@@ -376,7 +376,7 @@ export class Committer {
         ctx.emit(claimEvent(self, held, 'task.retried', { ...more, ...(exitCode === undefined ? {} : { exitCode }) }));
       }
     }
-    await this.#over(ended);
+    await this.#over(ended, true);
     return true;
   }
 
@@ -396,16 +396,16 @@ export class Committer {
     ctx.metrics.count('boi_core_superseded_total', 1, { step: 'commit' });
     ctx.emit(claimEvent(self, held, 'claim.fence_rejected', { step: 'commit' }));
     ctx.emit(claimEvent(self, held, 'task.superseded', { reason }));
-    await this.#over(ended);
+    await this.#over(ended, false);
     return true;
   }
 
-  async #over(ended: Ended): Promise<void> {
+  async #over(ended: Ended, applied: boolean): Promise<void> {
     const { buffer, held: table, settled, deps } = this.#options;
     const { held } = ended;
     if (this.#kept.delete(`${held.task} ${held.fence}`)) this.#gauge();
     table.remove(held);
-    settled(held);
+    settled(held, applied);
     if (!ended.kept) return;
     await buffer.remove(held.task, held.fence).catch((error: unknown) => {
       // It would be flushed again after a restart, and refused.

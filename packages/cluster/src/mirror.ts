@@ -100,6 +100,10 @@ export class Mirror<T> {
     return () => this.#listeners.delete(listener);
   }
 
+  get started(): boolean {
+    return this.#stopping !== undefined;
+  }
+
   /** Resolves when listed and watching. Rejects only when stopped before. */
   async start(): Promise<void> {
     assert(this.#stopping === undefined, `mirror of ${this.#options.what} is started once`);

@@ -1,0 +1,301 @@
+/**
+ * One node, put together: session, membership, own queue, claim loop, runner, commits, drain, and the duties and services
+ * it shares with the other nodes. Nothing here decides anything; each part says in its own header what it does.
+ *
+ * Order of start: cluster record, membership, registration, results kept on disk, own queue, and only then claims and duties
+ * (restart.ts). After a lost session the same again from the registration on. Order of stop: no more claims, queue handed
+ * over, running tasks waited for and then requeued, commits, duties, and the lease last, so that nobody waits for it to end.
+ */
+import { sleep } from '@boi/core';
+import type { Revision } from '@boi/store';
+import { Api } from './api.ts';
+import type { ClusterApi } from './api-types.ts';
+import { ClaimLoop } from './claim.ts';
+import type { Candidate } from './claim-plan.ts';
+import { Committer } from './commit.ts';
+import { type ClusterContext, DEFAULT_CONFIG } from './context.ts';
+import { Cooldown } from './cooldown.ts';
+import type { NodeDeps } from './deps.ts';
+import { Drain } from './drain.ts';
+import { type Held, HeldTasks, newHeld } from './held.ts';
+import { initCluster } from './init.ts';
+import { Keys } from './keys.ts';
+import { LoadWriter } from './load-writer.ts';
+import { Locks } from './locks.ts';
+import { StoreMembership } from './membership.ts';
+import type { MembershipSnapshot } from './membership-types.ts';
+import type { ClusterNodeHandle, ClusterNodeOptions, NodeStatus } from './node-types.ts';
+import { OwnQueue } from './own-queue.ts';
+import { type LoadRecord, SCHEMA_VERSION } from './records.ts';
+import { restart } from './restart.ts';
+import { Runs } from './run.ts';
+import { NodeServices } from './services.ts';
+import { NodeSession } from './session.ts';
+import { Shares } from './shares.ts';
+
+/** For running tasks when the daemon stops and nobody said otherwise. */
+const STOP_DRAIN_MS = 5_000;
+/** After that: TERM, the usual grace of ten seconds, KILL, and the requeue. */
+const STOP_GRACE_MS = 12_000;
+const COMMIT_LIMIT_MS = 2_000;
+const RETRY_MS = 500;
+
+export class ClusterNode implements ClusterNodeHandle {
+  readonly api: ClusterApi;
+  readonly #options: ClusterNodeOptions;
+  readonly #ctx: ClusterContext;
+  readonly #deps: NodeDeps;
+  readonly #session: NodeSession;
+  readonly #membership: StoreMembership;
+  readonly #held = new HeldTasks();
+  readonly #queue: OwnQueue;
+  readonly #locks: Locks;
+  readonly #shares: Shares;
+  readonly #runs: Runs;
+  readonly #committer: Committer;
+  readonly #loop: ClaimLoop;
+  readonly #drain: Drain;
+  readonly #cooldown: Cooldown;
+  readonly #load: LoadWriter;
+  readonly #services: NodeServices;
+  readonly #stopping = new AbortController();
+  /** The session for which everything before the first claim is done. */
+  #ready: Revision | undefined;
+  #preparing: Promise<void> = Promise.resolve();
+  #lostAtMono: number | undefined;
+
+  constructor(options: ClusterNodeOptions) {
+    this.#options = options;
+    const { identity, runner, store, clock, random, log, metrics, emit, buffer } = options;
+    const config = { ...DEFAULT_CONFIG, ...options.config };
+    const ctx = { store, keys: new Keys(options.prefix), clock, random, log, metrics, emit, config };
+    this.#ctx = ctx;
+    this.#membership = new StoreMembership(ctx);
+    this.#session = new NodeSession({
+      ctx,
+      identity,
+      runner,
+      turning: () => this.#loop.turning(),
+      load: () => this.#loadNow(),
+    });
+    const deps = NodeServices.deps(ctx, identity.id, this.#session, this.#membership);
+    this.#deps = deps;
+    const held = this.#held;
+    this.#queue = new OwnQueue(ctx, identity.id, (task, nonce) => held.runsHere(task, nonce));
+    const settled = (task: Held, applied: boolean) => this.#settled(task, applied);
+    this.#committer = new Committer({ deps, buffer, held, settled });
+    this.#cooldown = new Cooldown(deps);
+    this.#runs = new Runs({
+      deps,
+      runner,
+      held,
+      ended: (task, report) => {
+        this.#cooldown.ended(report);
+        this.#committer.add(task, report);
+      },
+      freed: (task) => this.#settled(task, task.stop !== 'superseded'),
+    });
+    this.#locks = new Locks(
+      ctx,
+      (project, hash) => held.lockSlots(project, hash),
+      () => this.#loop.wake(),
+    );
+    this.#shares = new Shares(ctx);
+    this.#services = new NodeServices(deps, { held, queue: this.#queue, wake: () => this.#loop.wake() });
+    this.#drain = new Drain({
+      deps,
+      queue: this.#queue,
+      held,
+      runs: this.#runs,
+      committer: this.#committer,
+      handOver: () => this.#services.handOver(),
+      settled,
+    });
+    this.#loop = new ClaimLoop({
+      deps,
+      queue: this.#queue,
+      held,
+      runs: this.#runs,
+      locks: this.#locks,
+      capacity: identity.slots,
+      mayClaim: () => this.#mayClaim(),
+      share: (project) => this.#shares.of(project),
+      endLost: (candidate) => this.#endLost(candidate),
+      refresh: () => this.#membership.resync(),
+      lose: (why) => this.#session.lose(why),
+      turned: () => this.#turned(),
+    });
+    this.#load = new LoadWriter(ctx, this.#session, () => this.#loadNow());
+    this.#queue.mirror.onChange((changes) => {
+      this.#runs.heard(changes);
+      this.#loop.wake();
+    });
+    this.api = new Api(deps);
+  }
+
+  async start(): Promise<void> {
+    try {
+      await initCluster(this.#ctx, this.#stopping.signal);
+      await this.#membership.start();
+      this.#membership.onChange((snapshot) => {
+        this.#loop.wake();
+        this.#skew(snapshot);
+      });
+      this.#loop.start();
+      this.#session.onLost(() => this.#lost());
+      this.#session.onLive((epoch) => {
+        this.#preparing = this.#prepare(epoch);
+      });
+      await this.#session.start();
+      await this.#preparing;
+      this.#drain.start();
+      await this.#services.start();
+    } catch (error) {
+      await this.#close();
+      throw error;
+    }
+  }
+
+  async stop({ drainMs = STOP_DRAIN_MS }: { readonly drainMs?: number } = {}): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    await this.#drain.leave(drainMs, STOP_GRACE_MS);
+    for (const { running } of this.#held.all()) running?.cancel({ force: true });
+    await this.#close();
+  }
+
+  status(): NodeStatus {
+    return {
+      session: this.#session.state,
+      since: this.#session.since,
+      busySlots: this.#held.busySlots,
+      running: this.#held.running,
+      queued: this.#queue.queued,
+      draining: this.#drain.draining,
+      bufferedResults: this.#committer.buffered,
+    };
+  }
+
+  snapshot(): MembershipSnapshot {
+    return this.#membership.snapshot();
+  }
+
+  async #close(): Promise<void> {
+    this.#stopping.abort(new Error('the node stops'));
+    this.#ready = undefined;
+    await this.#services.stop();
+    await this.#drain.stop();
+    await this.#committer.stop(COMMIT_LIMIT_MS);
+    await this.#load.stop();
+    await this.#cooldown.stop();
+    await this.#session.stop();
+    await this.#loop.stop();
+    await this.#preparing;
+    await this.#runs.stop();
+    await this.#locks.stop();
+    await this.#shares.stop();
+    await this.#queue.mirror.stop();
+    await this.#membership.stop();
+  }
+
+  /** Everything between registering and the first claim; tried until it succeeds or the session is over. Never rejects. */
+  async #prepare(epoch: Revision): Promise<void> {
+    const { clock, log, emit } = this.#ctx;
+    const before = this.#preparing;
+    emit({ kind: 'node.joined', node: this.#deps.self, epoch });
+    if (this.#lostAtMono !== undefined) {
+      const lastedMs = Math.round(clock.mono() - this.#lostAtMono);
+      emit({ kind: 'cluster.partition_healed', node: this.#deps.self, lastedMs });
+      this.#lostAtMono = undefined;
+    }
+    await before;
+    while (this.#session.epoch() === epoch && !this.#stopping.signal.aborted) {
+      try {
+        await this.#membership.resync();
+        await restart({
+          deps: this.#deps,
+          queue: this.#queue,
+          held: this.#held,
+          runs: this.#runs,
+          runner: this.#options.runner,
+          committer: this.#committer,
+          settled: (held, applied) => this.#settled(held, applied),
+        });
+        this.#ready = epoch;
+        log.info({ node: this.#deps.self, epoch }, 'the node is live');
+        this.#loop.wake();
+        return;
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return;
+        log.warn({ err: error }, 'taking up work failed; trying again');
+        await sleep(clock, RETRY_MS, this.#stopping.signal).catch(() => undefined);
+      }
+    }
+  }
+
+  #lost(): void {
+    const { emit, log, clock } = this.#ctx;
+    this.#ready = undefined;
+    if (this.#stopping.signal.aborted) return;
+    this.#lostAtMono = clock.mono();
+    log.warn({ node: this.#deps.self }, 'the session is lost: no claims, results are kept until it is back');
+    emit({ kind: 'cluster.partition_detected', node: this.#deps.self });
+  }
+
+  #mayClaim(): boolean {
+    const epoch = this.#session.epoch();
+    if (epoch === undefined || epoch !== this.#ready || this.#stopping.signal.aborted) return false;
+    return this.#membership.snapshot().members.get(this.#deps.self)?.epoch === epoch && this.#drain.standing === 'open';
+  }
+
+  #settled({ task }: Held, applied: boolean): void {
+    // Applied by this node, its event is on its way; otherwise whatever the mirror shows is what there is.
+    if (!applied) this.#queue.reconsider(task);
+    this.#loop.wake();
+  }
+
+  /** Ends a claim of an earlier life that must not be made anew. Answers whether it did. */
+  #endLost({ task, stored }: Candidate): boolean {
+    const { record, key, modRevision } = stored;
+    const { claim, cancel, deliveries } = record;
+    if (claim === undefined) return false;
+    const poison = deliveries >= this.#ctx.config.deliveriesMax;
+    if (cancel === undefined && !poison) return false;
+    const { incarnationRevision: incarnation } = this.#membership.snapshot();
+    const { nonce } = claim;
+    const held = newHeld({ task, key, nonce, fence: modRevision, incarnation, entry: record, phase: 'ended' });
+    this.#held.add(held);
+    if (cancel === undefined) this.#committer.addPoison(held);
+    else this.#committer.add(held, { outcome: 'cancelled', endedAt: this.#ctx.clock.now(), tail: '', logBytes: 0 });
+    return true;
+  }
+
+  #turned(): void {
+    const { metrics } = this.#ctx;
+    const { slots } = this.#options.identity;
+    metrics.gauge('boi_core_tasks', this.#queue.queued, { state: 'queued' });
+    metrics.gauge('boi_core_tasks', this.#held.running, { state: 'running' });
+    metrics.gauge('boi_core_tasks', this.#held.size - this.#held.running - this.#committer.pending, { state: 'ahead' });
+    metrics.gauge('boi_core_tasks', this.#committer.pending, { state: 'ended' });
+    metrics.gauge('boi_core_slots', this.#held.busySlots, { state: 'busy' });
+    metrics.gauge('boi_core_slots', slots, { state: 'all' });
+    this.#shares.keep(this.#queue.projects);
+    this.#load.changed();
+  }
+
+  #loadNow(): LoadRecord {
+    return {
+      v: SCHEMA_VERSION,
+      busy: this.#held.busySlots,
+      queued: this.#queue.queued,
+      running: this.#held.running,
+      health: 'ok',
+      scanned: this.#loop.scanned,
+    };
+  }
+
+  #skew({ members }: MembershipSnapshot): void {
+    const { version } = this.#options.identity;
+    const others = [...members.values()].filter(({ record }) => record.version !== version);
+    this.#ctx.metrics.gauge('boi_core_version_skew', others.length);
+  }
+}
