@@ -1,83 +1,110 @@
 /**
- * The transactions that move an entry from one place to another: out of a queue or `unassigned`, into a queue or
- * `unassigned`. Used by retry, drain, adoption, stealing, rebalance, kill and the placement of what was unassigned.
+ * The transactions that move a queue entry from one queue to another, or to and from `unassigned`. Pure builders; whoever
+ * moves settles them. Each deletes one record and puts the next, so that at every revision the task has exactly one.
  *
- * Conservation: one transaction deletes one record and puts the next. It compares the source unchanged (two movers: the
- * second loses), the target absent, and the target node's record unchanged (nothing lands in a dead queue). A claim does
- * not move with its entry, so the lock slot it held is freed in the same transaction.
+ * Compares: the entry unchanged since it was read, the target key absent, and the target node's record unchanged, so that
+ * nothing lands in a dead queue. What a mover must compare besides (the dead node's record absent, a result absent) it adds.
+ * The lock slot that the moved claim held is deleted with it. Refused: the answer has the entry and what is at the target.
  */
-import { assert, type NodeId, type TaskId } from '@boi/core';
+import type { NodeId, TaskId } from '@boi/core';
 import { absent, type Op, type Txn, unchanged } from '@boi/store';
 import type { Keys } from './keys.ts';
 import type { Placed, WhyUnplaced } from './placement-types.ts';
-import { codecs, MOVES_MAX, type MoveRecord, type QueueEntry, type Stored } from './records.ts';
+import {
+  codecs,
+  HISTORY_MAX,
+  type HistoryRecord,
+  MOVES_MAX,
+  type MoveRecord,
+  type QueueEntry,
+  type Stored,
+} from './records.ts';
+
+/** A place that the placer named. */
+export type PlacedOn = Extract<Placed, { readonly compares: unknown }>;
 
 export interface Move {
   readonly keys: Keys;
   readonly task: TaskId;
-  /** The node whose queue it leaves; undefined: `unassigned`. */
+  /** Whose queue it is in; undefined: `unassigned`. */
   readonly from: NodeId | undefined;
-  /** The entry as it was read. */
   readonly stored: Stored<QueueEntry>;
-  /** What it becomes. Default: as it was; claim, cancel mark and lock slot are dropped in any case. */
-  readonly entry?: QueueEntry;
+  /** What it is to be: without claim, lock slot and cancel mark, see {@link unclaimed}. */
+  readonly entry: QueueEntry;
   readonly why: MoveRecord['why'];
   readonly nowMs: number;
 }
 
-export function moveTxn(move: Move & { readonly to: Placed & { readonly member: object } }): Txn {
-  const { keys, task, from, stored, to } = move;
-  assert(to.member.id !== from, `a move of ${task} within ${from}`);
-  const target = keys.queue(to.member.id, task);
+/** The widest part of a move: what {@link batchItemsMax} is asked with. */
+export const MOVE_OPS_MAX = 3;
+
+/** To the queue of a node. */
+export function moveTxn(move: Move & { readonly to: PlacedOn }): Txn {
+  const { keys, task, stored, to } = move;
+  const { why: _why, ...entry } = moved(move, to.member.id);
+  const key = keys.queue(to.member.id, task);
   return {
-    compares: [unchanged(stored.key, stored.modRevision), absent(target), ...to.compares],
-    success: [
-      { op: 'delete', key: stored.key },
-      { op: 'put', key: target, value: codecs.entry.encode(movedEntry(move, to.member.id)) },
-      ...freedLock(keys, stored.record),
+    compares: [unchanged(stored.key, stored.modRevision), absent(key), ...to.compares],
+    success: replacing(move, key, entry),
+    failure: [
+      { op: 'get', key: stored.key },
+      { op: 'get', key },
     ],
   };
 }
 
+/** To `unassigned`: no node can take it. */
 export function toUnassignedTxn(move: Move & { readonly unplaced: WhyUnplaced }): Txn {
-  const { keys, task, from, stored, unplaced } = move;
-  assert(from !== undefined, `${task} is unassigned already`);
-  const target = keys.unassigned(task);
-  const entry = { ...movedEntry(move, undefined), why: unplaced };
+  const { keys, task, stored, unplaced } = move;
+  const key = keys.unassigned(task);
+  const entry: QueueEntry = {
+    ...moved(move, undefined),
+    why: { summary: unplaced.summary, constraints: [...unplaced.constraints] },
+  };
   return {
-    compares: [unchanged(stored.key, stored.modRevision), absent(target)],
-    success: [
-      { op: 'delete', key: stored.key },
-      { op: 'put', key: target, value: codecs.entry.encode(entry) },
-      ...freedLock(keys, stored.record),
+    compares: [unchanged(stored.key, stored.modRevision), absent(key)],
+    success: replacing(move, key, entry),
+    failure: [
+      { op: 'get', key: stored.key },
+      { op: 'get', key },
     ],
   };
 }
 
-/** The entry without a claim and what goes with one, and with the move added. */
-export function movedEntry(
-  move: Pick<Move, 'stored' | 'entry' | 'from' | 'why' | 'nowMs'>,
-  to: NodeId | undefined,
-): QueueEntry {
-  const {
-    claim: _claim,
-    lockSlot: _slot,
-    cancel: _cancel,
-    why: _why,
-    moves,
-    ...rest
-  } = move.entry ?? move.stored.record;
-  const step: MoveRecord = {
-    at: move.nowMs,
-    ...(move.from === undefined ? {} : { from: move.from }),
-    ...(to === undefined ? {} : { to }),
-    why: move.why,
-  };
-  return { ...rest, moves: [...(moves ?? []), step].slice(-MOVES_MAX) };
+/** To wherever the placer said. */
+export function placeTxn(move: Move, placed: Placed): Txn {
+  return placed.member === undefined
+    ? toUnassignedTxn({ ...move, unplaced: placed.why })
+    : moveTxn({ ...move, to: placed });
 }
 
-/** Deletes the lock slot an entry's claim holds, if any. */
-export function freedLock(keys: Keys, entry: QueueEntry): Op[] {
-  if (entry.claim === undefined || entry.lock === undefined || entry.lockSlot === undefined) return [];
-  return [{ op: 'delete', key: keys.lock(entry.prj, entry.lock.hash, entry.lockSlot) }];
+/** The entry as nobody's: without what belongs to one claim. Its time, if it waits for one, stays. */
+export function unclaimed(entry: QueueEntry, lost?: HistoryRecord): QueueEntry {
+  const { claim: _claim, lockSlot: _slot, cancel: _cancel, why: _why, ...rest } = entry;
+  return lost === undefined ? rest : { ...rest, history: [...(rest.history ?? []), lost].slice(-HISTORY_MAX) };
+}
+
+/** The lock record that an entry's claim holds. */
+export function heldLock(keys: Keys, { prj, lock, lockSlot }: QueueEntry): string | undefined {
+  return lock === undefined || lockSlot === undefined ? undefined : keys.lock(prj, lock.hash, lockSlot);
+}
+
+function moved({ from, entry, why, nowMs: at }: Move, to: NodeId | undefined): QueueEntry {
+  const item: MoveRecord = {
+    at,
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
+    why,
+  };
+  return { ...entry, moves: [...(entry.moves ?? []), item].slice(-MOVES_MAX) };
+}
+
+function replacing({ keys, stored }: Move, key: string, entry: QueueEntry): Op[] {
+  const ops: Op[] = [
+    { op: 'delete', key: stored.key },
+    { op: 'put', key, value: codecs.entry.encode(entry) },
+  ];
+  const lock = heldLock(keys, stored.record);
+  if (lock !== undefined) ops.push({ op: 'delete', key: lock });
+  return ops;
 }

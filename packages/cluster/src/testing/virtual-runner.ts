@@ -1,0 +1,129 @@
+/**
+ * A task runner without processes: tasks end after virtual time, as a script says. It outlives the node that uses it, as
+ * processes outlive a daemon, and remembers every start for the tests: who ran what, under which fence, from when to when.
+ */
+import type { Assignment, Clock, RunningTask, TaskId, TaskReport, TaskRunner, Timer } from '@boi/core';
+
+/** How one start goes on. */
+export interface Behaviour {
+  /** Until it ends by itself; infinite: it hangs until it is cancelled. */
+  readonly durationMs: number;
+  /** Default: succeeded. */
+  readonly report?: Partial<Pick<TaskReport, 'outcome' | 'reason' | 'exitCode' | 'outputs' | 'message'>>;
+  /** From a cancel to its end, unless forced. Default 0. */
+  readonly stopMs?: number;
+}
+
+export interface Witness {
+  readonly assignment: Assignment;
+  readonly startedMono: number;
+  /** Absent while it runs. */
+  endedMono?: number;
+  outcome?: TaskReport['outcome'];
+}
+
+export type Script = (assignment: Assignment) => Behaviour;
+
+interface Run {
+  readonly task: TaskId;
+  readonly fence: string;
+  readonly witness: Witness;
+  readonly running: RunningTask;
+  readonly end: (report?: Behaviour['report']) => void;
+  timer: Timer | undefined;
+}
+
+export class VirtualRunner implements TaskRunner {
+  /** Every start, oldest first. */
+  readonly witnesses: Witness[] = [];
+  readonly #clock: Clock;
+  readonly #script: Script;
+  readonly #runs = new Map<string, Run>();
+  #deadline: Timer[] = [];
+
+  constructor(clock: Clock, script: Script = () => ({ durationMs: 0 })) {
+    this.#clock = clock;
+    this.#script = script;
+  }
+
+  start(assignment: Assignment): RunningTask {
+    const key = `${assignment.task} ${assignment.fence}`;
+    const known = this.#runs.get(key);
+    if (known !== undefined) return known.running;
+    const behaviour = this.#script(assignment);
+    const startedAt = this.#clock.now();
+    const witness: Witness = { assignment, startedMono: this.#clock.mono() };
+    this.witnesses.push(witness);
+    let resolve: (report: TaskReport) => void = () => {};
+    const done = new Promise<TaskReport>((settle) => {
+      resolve = settle;
+    });
+    let cancels = 0;
+    const run: Run = {
+      task: assignment.task,
+      fence: assignment.fence,
+      witness,
+      timer: undefined,
+      end: (report) => {
+        if (!this.#runs.delete(key)) return;
+        run.timer?.cancel();
+        witness.endedMono = this.#clock.mono();
+        witness.outcome = report?.outcome ?? 'succeeded';
+        const endedAt = this.#clock.now();
+        resolve({ outcome: 'succeeded', startedAt, endedAt, tail: '', logBytes: 0, ...report });
+      },
+      running: {
+        done,
+        cancel: (options) => {
+          cancels++;
+          const forced = options?.force === true || cancels > 1;
+          run.timer?.cancel();
+          const stopMs = Math.min(behaviour.stopMs ?? 0, options?.graceMs ?? Number.POSITIVE_INFINITY);
+          this.#after(run, forced ? 0 : stopMs, { outcome: 'cancelled' });
+        },
+      },
+    };
+    this.#runs.set(key, run);
+    this.#after(run, behaviour.durationMs, behaviour.report);
+    return run.running;
+  }
+
+  list() {
+    return [...this.#runs.values()].map(({ task, fence, running }) => ({ task, fence, running }));
+  }
+
+  setDeadline(deadline: { readonly termAtMs: number; readonly killAtMs: number } | undefined): void {
+    for (const timer of this.#deadline) timer.cancel();
+    this.#deadline = [];
+    if (deadline === undefined) return;
+    const at = (monoMs: number, force: boolean) =>
+      this.#clock.timer(Math.max(0, monoMs - this.#clock.mono()), () => {
+        for (const run of [...this.#runs.values()]) {
+          if (!run.witness.assignment.definition.exclusive) continue;
+          if (force) run.end({ outcome: 'cancelled' });
+          else run.running.cancel();
+        }
+      });
+    this.#deadline = [at(deadline.termAtMs, false), at(deadline.killAtMs, true)];
+  }
+
+  /** What runs now. */
+  get running(): readonly Witness[] {
+    return [...this.#runs.values()].map(({ witness }) => witness);
+  }
+
+  /** The host is gone: everything that ran ends without a report. */
+  kill(): void {
+    this.setDeadline(undefined);
+    for (const [key, run] of [...this.#runs]) {
+      run.timer?.cancel();
+      run.witness.endedMono = this.#clock.mono();
+      this.#runs.delete(key);
+    }
+  }
+
+  #after(run: Run, delayMs: number, report: Behaviour['report']): void {
+    if (delayMs === Number.POSITIVE_INFINITY) return;
+    run.timer = this.#clock.timer(delayMs, () => run.end(report));
+  }
+}
