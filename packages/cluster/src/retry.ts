@@ -22,7 +22,7 @@ import {
   type TaskId,
   taskId,
 } from '@boi/core';
-import { batchItemsMax, exists, type Txn, unchanged } from '@boi/store';
+import { batchItemsMax, type Compare, exists, type Txn, unchanged } from '@boi/store';
 import type { Actor } from './api-types.ts';
 import { noSpec, noTask } from './cancel.ts';
 import type { NodeDeps } from './deps.ts';
@@ -88,13 +88,17 @@ export async function retryTask(deps: NodeDeps, prj: ProjectId, tsk: TaskId, sig
       throw new BoiError('wrong-state', `${tsk} has not ended; cancel it first`, { details: { task: tsk } });
     }
     const { result } = place;
-    const items = await reblockItems(deps, spc, header.record, indexOf(tsk));
+    const { items, stillBlocked } = await reblockItems(deps, spc, header.record, indexOf(tsk));
     const { outcome, attempt, startedAt } = result.record;
     // A task that never ran keeps its attempt; one that ran begins the next.
     const next = startedAt === undefined && (outcome === 'cancelled' || outcome === 'skipped') ? attempt : attempt + 1;
     const touched: SpecHeader = { ...header.record };
     const answer = await settleBatch(ctx, signal, {
-      compares: [unchanged(header.key, header.modRevision), unchanged(result.key, result.modRevision)],
+      compares: [
+        unchanged(header.key, header.modRevision),
+        unchanged(result.key, result.modRevision),
+        ...stillBlocked,
+      ],
       success: [
         { op: 'put', key: header.key, value: codecs.spec.encode(touched) },
         { op: 'delete', key: result.key },
@@ -118,6 +122,11 @@ export async function retryTask(deps: NodeDeps, prj: ProjectId, tsk: TaskId, sig
   });
 }
 
+interface Reblocked {
+  readonly items: Txn[];
+  readonly stillBlocked: Compare[];
+}
+
 function requireActive(header: SpecHeader, spc: SpecId): void {
   const why =
     header.coordinator === undefined || header.state !== 'active'
@@ -132,7 +141,7 @@ function requireActive(header: SpecHeader, spc: SpecId): void {
 }
 
 /** What was skipped because of task `index` becomes blocked again. */
-async function reblockItems(deps: NodeDeps, spc: SpecId, header: SpecHeader, index: number): Promise<Txn[]> {
+async function reblockItems(deps: NodeDeps, spc: SpecId, header: SpecHeader, index: number): Promise<Reblocked> {
   const { keys } = deps.ctx;
   const tasks: TaskDefinition[] = [];
   for await (const chunk of deps.bodies.all(spc, header)) tasks.push(...chunk.tasks);
@@ -144,12 +153,16 @@ async function reblockItems(deps: NodeDeps, spc: SpecId, header: SpecHeader, ind
     endings.push([at, outcome === 'skipped' ? { outcome, skippedByFailure: byFailure === true } : { outcome }]);
   }
   dag.begin(endings);
-  if (dag.endingOf(index) === undefined) return [];
   const items: Txn[] = [];
+  const stillBlocked: Compare[] = [];
+  if (dag.endingOf(index) === undefined) return { items, stillBlocked };
   for (const at of dag.reset(index)) {
     const result = results.get(at);
-    // Skipped by the dag alone: it is still blocked, and its coordinator will see that it waits again.
-    if (result === undefined) continue;
+    if (result === undefined) {
+      // To be skipped, but its coordinator has not done so yet; if it does before this request, look again.
+      stillBlocked.push(exists(keys.blocked(spc, taskId(spc, at))));
+      continue;
+    }
     items.push({
       compares: [exists(result.key), unchanged(result.key, result.modRevision)],
       success: [
@@ -165,14 +178,14 @@ async function reblockItems(deps: NodeDeps, spc: SpecId, header: SpecHeader, ind
       ],
     });
   }
-  if (items.length > REBLOCKED_MAX) {
+  if (items.length > REBLOCKED_MAX || stillBlocked.length > REBLOCKED_MAX) {
     throw new BoiError(
       'too-large',
-      `${items.length} tasks were skipped because of it; a task retry takes back at most ${REBLOCKED_MAX}: let the spec end and retry it`,
-      { details: { skipped: items.length, skippedMax: REBLOCKED_MAX } },
+      `${items.length + stillBlocked.length} tasks are skipped because of it; a task retry takes back at most ${REBLOCKED_MAX}: let the spec end and retry it`,
+      { details: { skipped: items.length + stillBlocked.length, skippedMax: REBLOCKED_MAX } },
     );
   }
-  return items;
+  return { items, stillBlocked };
 }
 
 /** Outcomes of all results, without the rest of them. */
