@@ -1,5 +1,5 @@
 /** The arguments of one command, checked against its flags: what a command asks for must be in the table. */
-import { assert } from '@boi/core';
+import { assert } from '@boi/core/errors';
 import type { Command, Flag } from './command.ts';
 
 export type FlagValue = string | number | boolean | readonly string[] | Readonly<Record<string, string>>;

@@ -9,7 +9,8 @@ import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BoiError, didYouMean, type Issue } from '@boi/core';
+import { BoiError, type Issue } from '@boi/core/errors';
+import { didYouMean } from '@boi/core/spec/suggest';
 
 export interface Context {
   readonly endpoints: readonly string[];

@@ -1,5 +1,6 @@
 /** Errors for people, on standard error, and their exit codes. The one place where an error leaves the command. */
-import { BoiError, ERROR_CODES, type ErrorCode, escapeName, type Issue } from '@boi/core';
+import { BoiError, ERROR_CODES, type ErrorCode, type Issue } from '@boi/core/errors';
+import { escapeName } from '@boi/core/names';
 import type { Io } from './io.ts';
 import { colourOf, painter } from './output/paint.ts';
 import { forTerminal } from './output/width.ts';

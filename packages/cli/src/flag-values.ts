@@ -1,5 +1,5 @@
 /** Values of flags and settings from the text people write. One reading for both, so that a flag, a variable and a file agree. */
-import { DURATION_EXPECTED, parseDuration } from '@boi/core';
+import { DURATION_EXPECTED, parseDuration } from '@boi/core/duration';
 import type { FlagValue } from './args.ts';
 import type { Flag } from './command.ts';
 

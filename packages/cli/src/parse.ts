@@ -3,7 +3,8 @@
  * to yargs, which splits them; what they mean, and every complaint, comes from the table. All usage errors are `bad-request`
  * (exit 2), all of them at once, with the nearest known word.
  */
-import { BoiError, didYouMean, type Issue } from '@boi/core';
+import { BoiError, type Issue } from '@boi/core/errors';
+import { didYouMean } from '@boi/core/spec/suggest';
 import type { Options } from 'yargs';
 import { Args, type FlagValue } from './args.ts';
 import type { Command, Flag } from './command.ts';

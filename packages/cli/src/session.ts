@@ -3,7 +3,8 @@
  * asked for. One per command.
  */
 import { BoiClient, followSpec, parseEndpoint, readLog } from '@boi/client';
-import { BoiError, didYouMean } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
+import { didYouMean } from '@boi/core/spec/suggest';
 import type { FlagValue } from './args.ts';
 import { type ConfigFile, configPath, readConfig } from './config-file.ts';
 import { type Io, write } from './io.ts';

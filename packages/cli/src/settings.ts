@@ -5,7 +5,8 @@
  *
  * The output format is called `format`, not `output`, since `BOI_OUTPUT` is where a task writes its outputs.
  */
-import { BoiError, didYouMean, type Issue } from '@boi/core';
+import { BoiError, type Issue } from '@boi/core/errors';
+import { didYouMean } from '@boi/core/spec/suggest';
 import type { FlagValue } from './args.ts';
 import type { Flag } from './command.ts';
 import { readFlag } from './flag-values.ts';

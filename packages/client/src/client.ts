@@ -14,7 +14,7 @@
 import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BoiError } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { exchange, readText, WireError } from './exchange.ts';
 import { problemToError } from './problem.ts';

@@ -2,7 +2,7 @@
  * The address of one node's API: an origin, nothing more. Plain HTTP carries no identity and no secrecy, so it is for
  * loopback only; the refusal is made here, before anything is sent.
  */
-import { BoiError } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
 
 export interface Endpoint {
   /** `http://127.0.0.1:7440`, without a trailing slash: how people see it. */

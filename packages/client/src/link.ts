@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BoiError } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
 
 /** Told between events when the connection is gone or back. */
 export interface LinkEvent {

@@ -1,5 +1,5 @@
 /** An answer that is no success as a {@link BoiError}: the daemon's own code where it sent a problem document, else by status. */
-import { BoiError, ERROR_CODES, type ErrorCode, type Issue } from '@boi/core';
+import { BoiError, ERROR_CODES, type ErrorCode, type Issue } from '@boi/core/errors';
 
 export function problemToError(
   origin: string,

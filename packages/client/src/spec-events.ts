@@ -49,9 +49,7 @@ function specEvent({ event, data }: SseMessage): SpecEvent | undefined {
   if (event !== 'spec' && event !== 'task' && event !== 'end') return undefined;
   const value = JSON.parse(data) as SpecEvent | SpecView | TaskView;
   if ('type' in value) return value;
-  return event === 'task'
-    ? { type: 'task', task: value as TaskView }
-    : { type: event, spec: value as SpecView };
+  return event === 'task' ? { type: 'task', task: value as TaskView } : { type: event, spec: value as SpecView };
 }
 
 export interface SseMessage {

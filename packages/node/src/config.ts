@@ -3,7 +3,7 @@
  * `BOI_SESSION_TTL`, file key `session-ttl`. Precedence: flag, environment, file, default; `resolveDaemonConfig` says for
  * each where its value came from. Anything unknown or malformed is an issue, all of them at once, and nothing starts.
  */
-import { BoiError, type Issue } from '@boi/core';
+import { BoiError, type Issue } from '@boi/core/errors';
 
 export type SettingType =
   | 'string'

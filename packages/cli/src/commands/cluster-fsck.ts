@@ -1,5 +1,6 @@
 /** `cluster fsck`: exit 1 if an error was found. */
-import { escapeName, type FsckReport } from '@boi/core';
+import type { FsckReport } from '@boi/core';
+import { escapeName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { presentOne } from '../output/present.ts';
 import { renderTable } from '../output/table.ts';

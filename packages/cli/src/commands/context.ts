@@ -1,6 +1,8 @@
 /** `context add|use|list|show|remove`: the clusters this user knows, in the config file. */
 import { parseEndpoint } from '@boi/client';
-import { BoiError, didYouMean, validateName } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
+import { validateName } from '@boi/core/names';
+import { didYouMean } from '@boi/core/spec/suggest';
 import type { Args } from '../args.ts';
 import { type ConfigFile, type Context, updateConfig } from '../config-file.ts';
 import { presentOne, renderData } from '../output/present.ts';

@@ -1,6 +1,6 @@
 /** The daemon's configuration from flags, environment and the file of `--config`, read by the daemon's own rules. */
 import { readFile } from 'node:fs/promises';
-import { BoiError } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
 import { resolveDaemonConfig, SETTING_NAMES } from '@boi/node/config';
 import type { Args } from '../args.ts';
 import type { Session } from '../session.ts';

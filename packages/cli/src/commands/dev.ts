@@ -3,7 +3,7 @@
  * again afterwards, unless somebody chose another one meanwhile.
  */
 
-import { displayName } from '@boi/core';
+import { displayName } from '@boi/core/names';
 import type { DevOptions } from '@boi/node';
 import type { Args } from '../args.ts';
 import { type ConfigFile, type Context, updateConfig } from '../config-file.ts';

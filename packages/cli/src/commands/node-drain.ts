@@ -1,6 +1,7 @@
 /** `node drain`: starts it, then shows what is left until nothing is. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { displayName, type NodeView } from '@boi/core';
+import type { NodeView } from '@boi/core';
+import { displayName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { untilDetached } from '../follow/detach.ts';
 import { presentOne } from '../output/present.ts';

@@ -1,5 +1,6 @@
 /** `node list`. */
-import { compareNamed, escapeName, type NodeView } from '@boi/core';
+import type { NodeView } from '@boi/core';
+import { compareNamed, escapeName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { paintState } from '../output/paint.ts';
 import { presentList, renderList } from '../output/present.ts';

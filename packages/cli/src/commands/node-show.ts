@@ -1,5 +1,6 @@
 /** `node show`. */
-import { displayName, escapeName, type NodeView } from '@boi/core';
+import type { NodeView } from '@boi/core';
+import { displayName, escapeName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { paintState } from '../output/paint.ts';
 import { presentOne, renderData } from '../output/present.ts';

@@ -1,7 +1,9 @@
 /** `run`: one command as a spec of one task; its streams, and its exit code as this command's own. */
 import { constants } from 'node:os';
 import { basename } from 'node:path';
-import { BoiError, formatDuration, type TaskView } from '@boi/core';
+import type { TaskView } from '@boi/core';
+import { formatDuration } from '@boi/core/duration';
+import { BoiError } from '@boi/core/errors';
 import type { Args } from '../args.ts';
 import { asFailure, EXIT_DETACHED } from '../fail.ts';
 import { write } from '../io.ts';

@@ -1,6 +1,7 @@
 /** `spec dispatch`: checks the file here, sends it under an idempotency key, prints the id, and waits if asked. */
 import { randomBytes } from 'node:crypto';
-import { type DispatchBody, type DryRunAnswer, displayName, escapeName } from '@boi/core';
+import type { DispatchBody, DryRunAnswer } from '@boi/core';
+import { displayName, escapeName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { afterDispatch } from '../follow/after-dispatch.ts';
 import { renderData } from '../output/present.ts';

@@ -1,5 +1,6 @@
 /** `spec list`. */
-import { escapeName, type SpecState, type SpecView } from '@boi/core';
+import type { SpecState, SpecView } from '@boi/core';
+import { escapeName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { paintState } from '../output/paint.ts';
 import { presentList, renderList } from '../output/present.ts';

@@ -1,5 +1,6 @@
 /** `spec show`: the spec, and of its tasks those that a person asks about: running, failed and waiting ones. */
-import { displayName, type SpecView, type TaskState, type TaskView } from '@boi/core';
+import type { SpecView, TaskState, TaskView } from '@boi/core';
+import { displayName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { paintState } from '../output/paint.ts';
 import { presentOne, renderData } from '../output/present.ts';

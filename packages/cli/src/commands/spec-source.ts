@@ -1,7 +1,8 @@
 /** Reading a spec file, or standard input, and checking it before anything is sent. */
 import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { BoiError, type ParseSpecResult, parseSpec, type SpecFormat } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
+import { type ParseSpecResult, parseSpec, type SpecFormat } from '@boi/core/spec/parse-spec';
 import type { Io } from '../io.ts';
 import { forTerminal } from '../output/width.ts';
 

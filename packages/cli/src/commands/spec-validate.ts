@@ -1,5 +1,6 @@
 /** `spec validate`: every error of every file, without a cluster. */
-import { BoiError, type Issue, parseSpec } from '@boi/core';
+import { BoiError, type Issue } from '@boi/core/errors';
+import { parseSpec } from '@boi/core/spec/parse-spec';
 import type { Args } from '../args.ts';
 import { renderData } from '../output/present.ts';
 import type { Session } from '../session.ts';

@@ -1,5 +1,5 @@
 /** `task cancel`, `task retry`, `task kill`. */
-import { BoiError } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
 import type { Args } from '../args.ts';
 import type { Session } from '../session.ts';
 import { changeEach } from './change-each.ts';

@@ -1,5 +1,6 @@
 /** `task list`. */
-import { escapeName, type TaskState, type TaskView } from '@boi/core';
+import type { TaskState, TaskView } from '@boi/core';
+import { escapeName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { paintState } from '../output/paint.ts';
 import { presentList, renderList } from '../output/present.ts';

@@ -1,5 +1,6 @@
 /** `task show`: everything about a task, and above all why it is not running. */
-import { displayName, escapeName, type TaskView } from '@boi/core';
+import type { TaskView } from '@boi/core';
+import { displayName, escapeName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { paintState } from '../output/paint.ts';
 import { presentOne, renderData } from '../output/present.ts';

@@ -1,5 +1,5 @@
 /** Life of the long-running commands: start, run until a signal or something fatal, stop cleanly. */
-import { BoiError } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
 import type { Session } from '../session.ts';
 
 /**

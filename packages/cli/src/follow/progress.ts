@@ -2,10 +2,11 @@
  * Progress of specs on standard error. On a terminal: one bar per spec, redrawn in place at most ten times a second.
  * Elsewhere: plain lines, for each task that ended (for large specs: that failed) and the counts every few seconds.
  */
-import { displayName, escapeName, type SpecView, type TaskView } from '@boi/core';
+import type { SpecView, TaskView } from '@boi/core';
+import { displayName, escapeName } from '@boi/core/names';
 import { paintState } from '../output/paint.ts';
 import { clockTime, elapsed } from '../output/time.ts';
-import { displayWidth, padTo, truncate } from '../output/width.ts';
+import { displayWidth, padTo, stripped, truncate } from '../output/width.ts';
 import type { Session } from '../session.ts';
 
 const REDRAW_MS = 100;
@@ -153,9 +154,4 @@ export class Progress {
     if (this.#drawnLines > 0) this.#session.io.stderr.write(`\x1b[${this.#drawnLines}A\x1b[J`);
     this.#drawnLines = 0;
   }
-}
-
-function stripped(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are what it removes
-  return text.replace(/\x1b\[[0-9;]*m/g, '');
 }

@@ -2,7 +2,8 @@
  * The output of all tasks of a spec, in whole lines, each after the ref of its task. A bounded number of tasks is read at
  * once; the others wait their turn, and miss nothing, since logs stay where they were written.
  */
-import { escapeName, type SpecView, type TaskView } from '@boi/core';
+import type { SpecView, TaskView } from '@boi/core';
+import { escapeName } from '@boi/core/names';
 import { asFailure } from '../fail.ts';
 import { type Output, write } from '../io.ts';
 import { colourOf, type Paint, painter, paintState } from '../output/paint.ts';

@@ -1,6 +1,6 @@
 /** Waits for specs with progress: for `spec wait` and `--wait`. */
 import type { SpecView } from '@boi/core';
-import { BoiError } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
 import { sayDuration } from '../flag-values.ts';
 import type { Session } from '../session.ts';
 import { specFarewell, untilDetached } from './detach.ts';

@@ -3,7 +3,7 @@
  * below the one before, so that a pipe sees the history. Ctrl-C ends it, which is no failure.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { BoiError } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
 import type { Session } from '../session.ts';
 
 /** Between looks, milliseconds. A look is one request that any node answers from the store. */

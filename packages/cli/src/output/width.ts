@@ -1,13 +1,11 @@
 /** How many terminal cells a text takes, and texts made safe to show. */
 import { eastAsianWidth } from 'get-east-asian-width';
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what it finds
-const SGR = /\x1b\[[0-9;]*m/g;
 const ZERO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
 const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 export function displayWidth(text: string): number {
-  const plain = text.replace(SGR, '');
+  const plain = stripped(text);
   // Most cells are ASCII; segmenting costs a hundred times more.
   if (/^[\x20-\x7e]*$/.test(plain)) return plain.length;
   let width = 0;
@@ -42,12 +40,20 @@ export function truncate(text: string, width: number): string {
   return `${taken}…`;
 }
 
-// Built from text, since escape sequences and control characters are what they find.
+const ESC = String.fromCharCode(27);
+const BEL = String.fromCharCode(7);
+/** CSI, OSC and the other string sequences, two-character escapes; then every control character but tab and line end. */
 const ESCAPES = new RegExp(
-  String.raw`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])|[\x00-\x08\x0b-\x1f\x7f\u0080-\u009f]`,
-  'g',
+  `${ESC}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${BEL}${ESC}]*(?:${BEL}|${ESC}\\\\)?|[PX^_][^${ESC}]*(?:${ESC}\\\\)?|[ -/]*[0-~])|(?![\\t\\n])\\p{Cc}`,
+  'gu',
 );
-const COLOUR = new RegExp(String.raw`^\x1b\[[0-9;]*m$`);
+const COLOURS = new RegExp(`${ESC}\\[[0-9;]*m`, 'g');
+const COLOUR = new RegExp(`^${ESC}\\[[0-9;]*m$`);
+
+/** Without colours. */
+export function stripped(text: string): string {
+  return text.replace(COLOURS, '');
+}
 
 /**
  * Output of a task for a terminal: colours stay, all that could move the cursor, retitle the window or answer into the
