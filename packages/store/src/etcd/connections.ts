@@ -3,9 +3,9 @@
  *
  * - A call or stream goes to the member in use. When it fails for the connection's sake, or because the member has no leader,
  *   the next member comes into use for what follows; nothing is sent again here.
- * - A call that ends by its deadline on a connection that has been silent since it was sent *retires* the connection: new calls
- *   get a fresh one, and the old is closed when the last call on it has ended. So a half-open connection costs one deadline,
- *   and one slow call under load costs the others nothing.
+ * - A call that ends by its deadline on a connection that has been silent since it was sent *retires* the connection: its
+ *   streams are ended, new calls get a fresh one, and the old is closed when the last call on it has ended. So a half-open
+ *   connection costs one deadline, and one slow call under load costs the others nothing.
  * - Every call carries `hasleader`, so that a member cut off from its cluster says so instead of keeping us waiting.
  */
 import type { Clock, Random } from '@boi/core';
@@ -53,6 +53,7 @@ export interface Connection {
   /** Monotonic time of the last message from the server. */
   heardAt: number;
   calls: number;
+  readonly streams: Set<{ cancel(): void }>;
   retired: boolean;
 }
 
@@ -120,6 +121,8 @@ export class Connections {
   open<Request, Response>(method: Method<Request, Response>): OpenStream<Request, Response> {
     const connection = this.#connection();
     const stream = connection.client.makeBidiStreamRequest(method.path, method.encode, method.decode, this.#metadata);
+    connection.streams.add(stream);
+    stream.on('close', () => connection.streams.delete(stream));
     stream.on('data', () => {
       connection.heardAt = this.#options.clock.mono();
     });
@@ -143,6 +146,7 @@ export class Connections {
     if (index >= 0) this.#connections[index] = undefined;
     this.#retired.add(connection);
     this.#options.log('connection to etcd given up: it has fallen silent', { endpoint: connection.endpoint });
+    for (const stream of [...connection.streams]) stream.cancel();
     this.#closeIfDone(connection);
   }
 
@@ -158,7 +162,14 @@ export class Connections {
     if (connection === undefined) {
       const endpoint = this.#options.endpoints[this.#used] as string;
       const client = new Client(this.#targets[this.#used] as string, this.#credentials, channelOptions(this.#options));
-      connection = { endpoint, client, heardAt: Number.NEGATIVE_INFINITY, calls: 0, retired: false };
+      connection = {
+        endpoint,
+        client,
+        heardAt: Number.NEGATIVE_INFINITY,
+        calls: 0,
+        streams: new Set(),
+        retired: false,
+      };
       this.#connections[this.#used] = connection;
     }
     return connection;
