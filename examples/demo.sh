@@ -44,7 +44,7 @@ boi spec show c-build
 
 title 'Tasks by node'
 boi task list c-build -o json | node -e '
-  const { items } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+  const items = JSON.parse(require("fs").readFileSync(0, "utf8"));
   const counts = new Map();
   for (const { node } of items) counts.set(node?.name ?? node?.id, (counts.get(node?.name ?? node?.id) ?? 0) + 1);
   for (const [name, count] of [...counts].sort()) console.log(`${name}: ${count} tasks`);
