@@ -8,7 +8,6 @@
  */
 import { sleep } from '@boi/core';
 import type { Revision } from '@boi/store';
-import { Api } from './api.ts';
 import type { ClusterApi } from './api-types.ts';
 import { ClaimLoop } from './claim.ts';
 import type { Candidate } from './claim-plan.ts';
@@ -130,7 +129,7 @@ export class ClusterNode implements ClusterNodeHandle {
       this.#runs.heard(changes);
       this.#loop.wake();
     });
-    this.api = new Api(deps);
+    this.api = this.#services.dispatcher as unknown as ClusterApi;
   }
 
   async start(): Promise<void> {
@@ -239,6 +238,8 @@ export class ClusterNode implements ClusterNodeHandle {
     this.#lostAtMono = clock.mono();
     log.warn({ node: this.#deps.self }, 'the session is lost: no claims, results are kept until it is back');
     emit({ kind: 'cluster.partition_detected', node: this.#deps.self });
+    // The guard has stopped these by now unless the session ended early: its record was removed, or the lease.
+    for (const { entry, running } of this.#held.all()) if (entry.exclusive) running?.cancel({ force: true });
   }
 
   #mayClaim(): boolean {

@@ -1,0 +1,69 @@
+/**
+ * The duties and services a node runs besides its own queue, in the order they start; they stop in the reverse order. Each
+ * decides for itself, by rendezvous hashing over the membership, whether there is something for it to do.
+ */
+import type { NodeId } from '@boi/core';
+import { Compactor } from './compact.ts';
+import type { ClusterContext } from './context.ts';
+import { Coordinators } from './coordinators.ts';
+import type { NodeDeps } from './deps.ts';
+import { Dispatcher } from './dispatch.ts';
+import type { HeldTasks } from './held.ts';
+import type { Membership } from './membership-types.ts';
+import type { OwnQueue } from './own-queue.ts';
+import { createPlacer } from './placement.ts';
+import type { Session } from './session-types.ts';
+import { SpecBodies } from './spec-body.ts';
+
+interface Service {
+  start(): void | Promise<void>;
+  stop(): void | Promise<void>;
+}
+
+export interface OwnWork {
+  readonly held: HeldTasks;
+  readonly queue: OwnQueue;
+  /** Something may be claimed now. */
+  readonly wake: () => void;
+}
+
+export class NodeServices {
+  readonly dispatcher: Dispatcher;
+  readonly #coordinators: Coordinators;
+  readonly #services: readonly Service[];
+  #started: Service[] = [];
+
+  constructor(deps: NodeDeps, _work: OwnWork) {
+    this.dispatcher = new Dispatcher(deps);
+    this.#coordinators = new Coordinators(deps);
+    this.#services = [this.#coordinators, new Compactor(deps)];
+  }
+
+  static deps(ctx: ClusterContext, self: NodeId, session: Session, membership: Membership): NodeDeps {
+    const placer = async () => {
+      // A store that cannot be read now does not keep anybody from deciding by what was read last.
+      const loads = await membership.loads().catch(() => membership.cachedLoads());
+      return createPlacer(ctx.keys, membership.snapshot(), loads, ctx.clock.now());
+    };
+    return { ctx, self, session, membership, placer, bodies: new SpecBodies(ctx) };
+  }
+
+  async start(): Promise<void> {
+    for (const service of this.#services) {
+      this.#started.push(service);
+      await service.start();
+    }
+  }
+
+  /** Gives unclaimed entries and coordinations to other nodes. */
+  async handOver(): Promise<void> {
+    await this.#coordinators.handOver();
+  }
+
+  async stop(): Promise<void> {
+    const started = this.#started.reverse();
+    this.#started = [];
+    for (const service of started) await service.stop();
+    await this.dispatcher.stop();
+  }
+}
