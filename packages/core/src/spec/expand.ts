@@ -172,6 +172,13 @@ function resolveNeeds(
     );
   const constant = kept.every(({ text }) => typeof text === 'string');
   const shared = constant ? resolve(0) : undefined;
+  if (!constant && !resolver.countTemplated(kept.length * instances)) {
+    reporter.report(
+      path,
+      `needs with expressions are more than ${SPEC_LIMITS.templatedNeedsMax}, all instances together`,
+    );
+    return false;
+  }
   for (let i = 0; i < instances; i++) {
     const indexes = shared ?? resolve(i);
     if (indexes.length > SPEC_LIMITS.needsMax) {
@@ -181,7 +188,7 @@ function resolveNeeds(
       );
       return true;
     }
-    if (!resolver.count(indexes.length, 1)) {
+    if (!resolver.count(indexes.length)) {
       reporter.report(
         ['tasks'],
         `the needs of all tasks together are more than ${SPEC_LIMITS.edgesMax}; put tasks in between that gather them`,

@@ -181,6 +181,12 @@ q = 5
     },
   );
 
+  it('gives up on half a million values rather than hold up the node', () => {
+    expect(messages(parseToml(`a = [${'1,'.repeat(500_000)}]`))).toEqual([
+      '0 too many values for TOML; generate JSON for a spec of this size',
+    ]);
+  });
+
   it('refuses dates, infinity and depth', () => {
     expect(messages(parseToml('a = 2020-01-01\nb = inf'))).toHaveLength(2);
     expect(messages(parseToml(`a = ${'['.repeat(200)}${']'.repeat(200)}`))).toEqual([

@@ -82,6 +82,8 @@ export function matrixInstances(
     if (entry !== undefined) sameAxes(axes, entry, false, ['exclude', i], hint, wrong);
   });
   const product = Object.values(rest).reduce((size, values) => size * (values?.length ?? 0), 1);
+  if (product * exclude.length > SPEC_LIMITS.excludeWorkMax)
+    wrong(['exclude'], 'has too many entries for so many combinations; list the wanted ones under include');
   if (product > sizeMax) wrong([], `has ${product} combinations; a spec may have ${sizeMax} tasks`);
   if (!ok) return undefined;
   return fromCombinations(axes, combine(axes, rest, include, exclude, wrong), hint, wrong);

@@ -12,6 +12,10 @@ export const SPEC_LIMITS = {
   depthMax: 50,
   /** Pieces the YAML reader may cut the source into: about half a second of work. */
   yamlLexemesMax: 500_000,
+  /** Brackets, commas and equal signs in TOML: about two seconds of work. */
+  tomlSignsMax: 250_000,
+  /** Entries of `tasks` in the file, before expansion. */
+  taskEntriesMax: 50_000,
   /** Values an alias (`*name`) may add, all uses together: what stops a "billion laughs". */
   aliasedValuesMax: 100_000,
   /** Problems reported for one file. */
@@ -25,6 +29,10 @@ export const SPEC_LIMITS = {
   matrixAxesMax: 16,
   matrixValuesMax: 10_000,
   matrixValueLengthMax: 64,
+  /** Combinations of a matrix times entries of its `exclude`. */
+  excludeWorkMax: 10_000_000,
+  /** Needs with expressions, all instances together: each is put together and looked up for itself. */
+  templatedNeedsMax: 1_000_000,
   /** Needs of one task, after expansion. */
   needsMax: 10_000,
   /** Needs of all tasks of a spec together. */

@@ -21,6 +21,7 @@ export class NeedsResolver {
   readonly #combined = new Map<string, readonly number[]>();
   readonly #hint: Hint;
   #edges = 0;
+  #templated = 0;
 
   constructor(tasks: ReadonlyMap<string, Placed>, hint: Hint) {
     this.#tasks = tasks;
@@ -28,15 +29,16 @@ export class NeedsResolver {
     this.#refs = [...tasks.keys()];
   }
 
-  /** Needs of all tasks counted so far. */
-  get edges(): number {
-    return this.#edges;
+  /** Counts needs of one task; false once there are too many in the spec. */
+  count(needs: number): boolean {
+    this.#edges += needs;
+    return this.#edges <= SPEC_LIMITS.edgesMax;
   }
 
-  /** Counts `times` uses of a list of `length`; false once there are too many in the spec. */
-  count(length: number, times: number): boolean {
-    this.#edges += length * times;
-    return this.#edges <= SPEC_LIMITS.edgesMax;
+  /** Counts needs that differ from instance to instance; false once there are too many. */
+  countTemplated(count: number): boolean {
+    this.#templated += count;
+    return this.#templated <= SPEC_LIMITS.templatedNeedsMax;
   }
 
   /** The tasks meant by several needs together, ascending, each once; tells `problem` what is wrong with which. */

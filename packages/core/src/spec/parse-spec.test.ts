@@ -636,6 +636,28 @@ describe('sizes', () => {
           tasks: Array.from({ length: 20_000 }, (_, i) => ({ ref: `t${i}`, run: 'x' })),
         }),
     ],
+    ['openings of expressions', () => JSON.stringify({ name: '$'.concat('{{').repeat(300_000) })],
+    [
+      'needs that differ from instance to instance',
+      () => {
+        const needs = Array.from({ length: 20_000 }, (_, i) => `a[${i + 1}]${x('index')}`);
+        return JSON.stringify({
+          tasks: [
+            { ref: 'a', run: 'x' },
+            { ref: 'b', run: 'x', count: 4_000, needs },
+          ],
+        });
+      },
+    ],
+    [
+      'excluded combinations',
+      () => {
+        const values = Array.from({ length: 400 }, (_, i) => `${i}`);
+        const exclude = Array.from({ length: 20_000 }, (_, i) => ({ a: `${i % 400}`, b: `${i % 397}` }));
+        return JSON.stringify({ tasks: [{ ref: 'a', run: 'x', matrix: { a: values, b: values, exclude } }] });
+      },
+    ],
+    ['empty tasks', () => `{"tasks": [${'{},'.repeat(300_000)}{}]}`],
   ])('refuses a megabyte of %s without holding up the node', (_, source) => {
     const text = source();
     expect(text.length).toBeLessThan(1_048_576);

@@ -11,6 +11,9 @@ interface OpenList extends ListNode {
 }
 
 export function parseToml(source: string): ParsedSource {
+  const signs = source.match(/[[{,=]/g)?.length ?? 0;
+  if (signs > SPEC_LIMITS.tomlSignsMax)
+    return { faults: [{ start: 0, message: 'too many values for TOML; generate JSON for a spec of this size' }] };
   let program: AST.TOMLProgram;
   try {
     program = parseTOML(source);

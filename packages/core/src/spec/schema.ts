@@ -345,7 +345,12 @@ export const SpecFile = Type.Object(
         description: 'At most this many tasks of the spec queued or running at once. Left out: no limit.',
       }),
     ),
-    tasks: Type.Array(TaskFile, { minItems: 1, 'x-places': true, description: 'The tasks.' }),
+    tasks: Type.Array(TaskFile, {
+      minItems: 1,
+      maxItems: L.taskEntriesMax,
+      'x-places': true,
+      description: 'The tasks.',
+    }),
   },
   closed,
 );

@@ -44,6 +44,7 @@ export function readTemplate(
   let wholeVar = false;
   let last = 0;
   for (const match of text.matchAll(EXPRESSION)) {
+    if (problems.length >= PROBLEMS_MAX) break;
     parts.push(text.slice(last, match.index));
     last = match.index + match[0].length;
     if (match[0] === `$${OPEN}`) {
@@ -105,4 +106,7 @@ function merge(parts: readonly (string | Hole)[]): (string | Hole)[] {
 
 const OPEN = '$'.concat('{{');
 const UNCLOSED = `\`${OPEN}\` is not closed by \`}}\`; write \`$${OPEN}\` for a literal one`;
-const EXPRESSION = /\$\$\{\{|\$\{\{(?:((?:(?!\}\}).)*)\}\})?/gs;
+/** The inside is bounded: a string of 300,000 openings must not be searched from each to its end. */
+const EXPRESSION = /\$\$\{\{|\$\{\{(?:([^{}]{0,200})\}\})?/g;
+/** Mistakes told of one string. */
+const PROBLEMS_MAX = 10;
