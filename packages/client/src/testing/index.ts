@@ -1,0 +1,2 @@
+export * from './stub-api.ts';
+export * from './views.ts';
