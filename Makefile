@@ -48,8 +48,8 @@ types: $(INSTALLED) ## Types of everything
 unused: $(INSTALLED) ## Files, exports and dependencies that nothing uses
 	$(BIN)/knip
 
-build: $(INSTALLED) ## Compile the packages
-	$(BIN)/tsc -b
+build: $(INSTALLED) ## Compile the packages and bundle the command
+	npm run --silent build
 
 format: $(INSTALLED) ## Format and fix what can be fixed
 	$(BIN)/biome check --write .

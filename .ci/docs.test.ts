@@ -1,0 +1,67 @@
+/** What the documentation says is held against the code: its specs are dispatched ones, its links lead somewhere, no field is missing. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { parseSpec, SPEC_LIMITS } from '@boi/core';
+import { describe, expect, test } from 'vitest';
+import { SpecFile, TaskFile } from '../packages/core/src/spec/schema.ts';
+
+const root = join(import.meta.dirname, '..');
+const pages = [
+  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].map((name) => join(root, name)),
+  ...['docs', 'examples', 'bench'].flatMap((folder) => markdownIn(join(root, folder))),
+].map((path) => [relative(root, path), readFileSync(path, 'utf8')] as const);
+
+describe('the documentation', () => {
+  const specs = pages.flatMap(([page, text]) =>
+    [...text.matchAll(/```(yaml|json|toml)\n(.*?)```/gs)]
+      .filter(([, , source = '']) => /\btasks\b/.test(source))
+      .map(([, format, source]) => ({ page, format: format as 'yaml' | 'json' | 'toml', source: source ?? '' })),
+  );
+
+  test('shows specs', () => {
+    expect(specs.length).toBeGreaterThanOrEqual(2);
+  });
+
+  test.each(specs)('shows a valid spec in $page', ({ format, source }) => {
+    const read = parseSpec(source, format);
+    expect(read.ok ? [] : read.issues).toEqual([]);
+  });
+
+  test.each(pages)('has links that lead somewhere in %s', (page, text) => {
+    const targets = [...text.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map(([, target = '']) => target);
+    const dead = targets.filter((target) => !existsSync(join(root, dirname(page), target)));
+    expect(dead).toEqual([]);
+  });
+
+  test('names every field of a spec and of a task', () => {
+    const page = readFileSync(join(root, 'docs/specs.md'), 'utf8');
+    const fields = [...Object.keys(SpecFile.properties), ...Object.keys(TaskFile.properties)];
+    expect(fields.filter((field) => !page.includes(`\`${field}\``))).toEqual([]);
+  });
+
+  test('states the limits of spec files as they are', () => {
+    const page = readFileSync(join(root, 'docs/specs.md'), 'utf8');
+    const [, limits = ''] = page.split('## Limits');
+    const { sourceBytesMax, tasksDefaultMax, definitionBytesMax, needsMax, retriesMax, outputsMax, envCountMax } =
+      SPEC_LIMITS;
+    expect(limits.match(/[\d,]+(?= (?:MiB|KiB|tasks|needs|retries|outputs|environment))|500/g)).toEqual([
+      String(sourceBytesMax / 2 ** 20),
+      tasksDefaultMax.toLocaleString('en'),
+      String(definitionBytesMax / 2 ** 10),
+      needsMax.toLocaleString('en'),
+      String(retriesMax),
+      String(outputsMax),
+      '4',
+      String(envCountMax),
+    ]);
+  });
+});
+
+function markdownIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    if (entry.name === 'node_modules') return [];
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return markdownIn(path);
+    return entry.name.endsWith('.md') ? [path] : [];
+  });
+}
