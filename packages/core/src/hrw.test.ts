@@ -207,6 +207,25 @@ describe('ranking', () => {
     ).toEqual([B]);
   });
 
+  it('gives a tie to the lower id, whatever the order of the candidates', () => {
+    // A weight of exactly −ln u makes the score exactly 1.
+    const even = (id: string): Candidate => {
+      const out = { high: 0, low: 0 };
+      const key = hash64('k');
+      const seed = hash64(id);
+      threefry(key.high, key.low, seed.high, seed.low, out);
+      const odd = (out.high >>> 0) * 2 ** 21 + (out.low >>> 12) * 2 + 1;
+      return { id, weight: -lnUnit(odd) };
+    };
+    for (const candidates of [
+      [even(A), even(B), even(C)],
+      [even(C), even(B), even(A)],
+    ]) {
+      expect(rank('k', candidates)).toEqual([A, B, C].map((id) => ({ id, score: 1 })));
+      expect(winner('k', candidates)).toBe(A);
+    }
+  });
+
   it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('stops at a weight of %s', (weight) => {
     expect(() => winner('k', [{ id: A, weight }])).toThrow(/weight/);
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clip, sanitize } from './sanitize.ts';
+import { clipBytes, sanitize } from './sanitize.ts';
 
 const clean = (output: Uint8Array | string, bytesMax = 2048) => sanitize(output, { bytesMax });
 
@@ -37,8 +37,8 @@ describe('sanitizing output', () => {
     expect(sanitize('ab😀cd', { bytesMax: 6 })).toBe('😀cd');
     expect(sanitize('ab😀cd', { bytesMax: 4, keep: 'head' })).toBe('ab');
     expect(sanitize('ab😀cd', { bytesMax: 6, keep: 'head' })).toBe('ab😀');
-    expect(clip('ééé', 3, 'head')).toBe('é');
-    expect(clip('ééé', 0, 'tail')).toBe('');
+    expect(clipBytes('ééé', 3, 'head')).toBe('é');
+    expect(clipBytes('ééé', 0, 'tail')).toBe('');
   });
 
   it('fills the tail also where colour takes most of the output', () => {

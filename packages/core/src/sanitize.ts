@@ -26,11 +26,11 @@ export function sanitize(output: Uint8Array | string, options: SanitizeOptions):
         ? bytes.subarray(bytes.length - window)
         : bytes.subarray(0, window);
   const clean = part.toString('utf8').replace(SEQUENCES, '').replace(/\r\n?/g, '\n').replace(UNSAFE, '');
-  return clip(clean, bytesMax, keep);
+  return clipBytes(clean, bytesMax, keep);
 }
 
 /** The first or last at most `bytesMax` UTF-8 bytes of a text, cut between code points. */
-export function clip(text: string, bytesMax: number, keep: 'head' | 'tail'): string {
+export function clipBytes(text: string, bytesMax: number, keep: 'head' | 'tail'): string {
   const bytes = Buffer.from(text, 'utf8');
   if (bytes.length <= bytesMax) return text;
   if (keep === 'head') {
