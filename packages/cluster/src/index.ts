@@ -2,6 +2,8 @@ export * from './api-types.ts';
 export * from './context.ts';
 export * from './keys.ts';
 export * from './membership-types.ts';
+export { METRICS } from './metrics.ts';
+export { ClusterNode } from './node.ts';
 export * from './node-types.ts';
 export * from './placement-types.ts';
 export * from './records.ts';

@@ -1,1 +1,5 @@
-export {};
+export * from './config.ts';
+export * from './daemon.ts';
+export * from './dev.ts';
+export * from './join.ts';
+export { VERSION } from './version.ts';

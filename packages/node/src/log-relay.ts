@@ -9,6 +9,7 @@
 
 import type { ClusterApi, LogPlace, LogPlaces } from '@boi/cluster';
 import {
+  BoiError,
   type Clock,
   LOG_STREAM_TYPE,
   type LogEvent,
@@ -63,6 +64,7 @@ export interface LogRelayDeps {
 const FINAL = new Set(['succeeded', 'failed', 'timed-out', 'cancelled', 'skipped', 'poison']);
 /** Between tries to reach a holder that does not answer, while following. */
 const RETRY_MS = 1_000;
+const NOT_YET_MS = 100;
 
 export class LogRelay {
   readonly #deps: LogRelayDeps;
@@ -225,7 +227,9 @@ export class LogRelay {
       } catch (error) {
         signal.throwIfAborted();
         const gone = isGone(latest(), place);
-        if (!noted) {
+        // Claimed a moment ago: its log begins with its process.
+        const notYet = follow && !gone && error instanceof BoiError && error.code === 'log-unavailable';
+        if (!noted && !notYet) {
           noted = true;
           await out.write({ type: 'note', text: unreachableText(place, latest(), error) });
           const { tail } = latest();
@@ -234,7 +238,11 @@ export class LogRelay {
           }
         }
         if (!follow || gone) return;
-        await Promise.race([sleep(this.#deps.clock, RETRY_MS, signal), changed.wait(signal)]);
+        const wait = new AbortController();
+        await Promise.race([
+          sleep(this.#deps.clock, notYet ? NOT_YET_MS : RETRY_MS, AbortSignal.any([signal, wait.signal])),
+          changed.wait(AbortSignal.any([signal, wait.signal])),
+        ]).finally(() => wait.abort());
         if (isGone(latest(), place)) return;
       }
     }

@@ -12,14 +12,28 @@ export const NODE_METRICS = {
     help: 'From the request to the end of its answer, by route pattern. Streams count their whole life.',
     labels: ['route'],
   },
-  boi_core_store_operations_total: { type: 'counter', help: 'Operations sent to the store, by kind.', labels: ['op'] },
-  boi_core_store_requests_total: { type: 'counter', help: 'Requests sent to the store, by call.', labels: ['call'] },
+  boi_core_store_writes_total: { type: 'counter', help: 'Puts and deletes applied by the store for this node.' },
+  boi_core_store_reads_total: { type: 'counter', help: 'Keys read one by one and pages of ranges.' },
+  boi_core_store_requests_total: {
+    type: 'counter',
+    help: 'Requests sent to the store, by method and outcome.',
+    labels: ['method', 'outcome'],
+  },
   boi_core_store_request_seconds: {
     type: 'histogram',
-    help: 'Time a request to the store took, by call.',
-    labels: ['call'],
+    help: 'Time a request to the store took, by method.',
+    labels: ['method'],
   },
   boi_core_store_watch_events_total: { type: 'counter', help: 'Watch events received.' },
+  boi_core_store_watches_lost_total: {
+    type: 'counter',
+    help: 'Watches that had to be opened anew after a list, by reason.',
+    labels: ['reason'],
+  },
+  boi_core_buffered_results_evicted_total: {
+    type: 'counter',
+    help: 'Results given up because their buffer on disk was full; their tasks run again.',
+  },
   boi_core_events_total: {
     type: 'counter',
     help: 'Events of the catalogue that this node emitted, by kind.',
@@ -30,5 +44,4 @@ export const NODE_METRICS = {
     type: 'gauge',
     help: 'Mean delay of the event loop since the last scrape.',
   },
-  boi_core_log_bytes: { type: 'gauge', help: 'Bytes of task logs on disk at the last retention sweep.' },
 } as const satisfies Record<string, MetricSpec>;

@@ -1,0 +1,76 @@
+/** This node's log store as the events of a log stream. */
+import type { LogEvent, SpecId, TaskId } from '@boi/core';
+import type { LogChunk, LogStore } from '@boi/worker';
+import type { LocalLogRequest, LocalLogs } from './log-relay.ts';
+
+/** Output in one event: keeps lines of the stream within what a reader must hold. */
+const EVENT_BYTES_MAX = 64 * 1024;
+
+export class StoredLogs implements LocalLogs {
+  readonly #store: LogStore;
+
+  constructor(store: LogStore) {
+    this.#store = store;
+  }
+
+  attempts(spec: SpecId, task: TaskId): Promise<readonly { attempt: number; delivery: number }[]> {
+    return this.#store.attempts(spec, task);
+  }
+
+  async *read(request: LocalLogRequest): AsyncGenerator<LogEvent> {
+    const { spec, task, attempt, delivery, tailBytes, follow, signal } = request;
+    const place = { spec, task, attempt, delivery };
+    const { size } = await this.#store.state(place);
+    let offset = tailBytes === undefined ? (request.offset ?? 0) : Math.max(0, size - tailBytes);
+    let left = request.limit ?? Number.POSITIVE_INFINITY;
+    if (follow) {
+      const chunks = this.#store.follow({ ...place, offset, signal });
+      for (;;) {
+        const next = await chunks.next();
+        if (next.done === true) {
+          yield { type: 'end', complete: next.value.ended };
+          return;
+        }
+        for (const event of eventsOf(next.value, left)) {
+          yield event;
+          if (event.type === 'data') left -= Buffer.byteLength(event.data, 'base64');
+        }
+        if (left <= 0) break;
+      }
+      yield { type: 'end', complete: false };
+      return;
+    }
+    // Without follow it ends at what there was when it was asked for: a task that writes on would never let it end.
+    while (offset < size && left > 0) {
+      signal.throwIfAborted();
+      const chunk = await this.#store.read({
+        ...place,
+        offset,
+        limit: Math.min(left, 4 * EVENT_BYTES_MAX, size - offset),
+      });
+      if (chunk.bytes.length === 0 && chunk.gap === undefined) break;
+      yield* eventsOf(chunk, left);
+      offset = chunk.offset + chunk.bytes.length;
+      left -= chunk.bytes.length;
+    }
+    yield { type: 'end', complete: (await this.#store.state(place)).ended };
+  }
+}
+
+function* eventsOf(chunk: LogChunk, limit: number): Generator<LogEvent> {
+  if (chunk.gap !== undefined) yield { type: 'gap', offset: chunk.gap.offset, to: chunk.gap.to };
+  const end = chunk.offset + Math.min(chunk.bytes.length, limit);
+  for (const [i, segment] of chunk.segments.entries()) {
+    const segmentEnd = Math.min(end, chunk.segments[i + 1]?.offset ?? end);
+    for (let at = segment.offset; at < segmentEnd; at += EVENT_BYTES_MAX) {
+      const bytes = chunk.bytes.subarray(at - chunk.offset, Math.min(segmentEnd, at + EVENT_BYTES_MAX) - chunk.offset);
+      yield {
+        type: 'data',
+        offset: at,
+        stream: segment.stream,
+        ...(segment.at === undefined ? {} : { at: segment.at }),
+        data: bytes.toString('base64'),
+      };
+    }
+  }
+}

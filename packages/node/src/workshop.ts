@@ -1,0 +1,65 @@
+/** What of a node executes tasks and keeps what they leave: the runner with its guard, logs and their retention, the buffer of results. */
+import { join } from 'node:path';
+import type { BufferedResult, ResultBuffer as ResultBufferPort } from '@boi/cluster';
+import type { TaskRunner } from '@boi/core';
+import { type Logger, systemClock, systemRandom } from '@boi/system';
+import { ProcessRunner, ResultBuffer, RetentionService } from '@boi/worker';
+import type { DaemonConfig } from './config.ts';
+import { StoredLogs } from './local-logs.ts';
+import type { LocalLogs } from './log-relay.ts';
+import type { MetricsRegistry } from './metrics-registry.ts';
+
+export interface Workshop {
+  readonly runner: TaskRunner;
+  readonly buffer: ResultBufferPort;
+  readonly logs: LocalLogs;
+  stop(): Promise<void>;
+}
+
+/** Resolves when leftovers of an earlier life are gone and tasks may be started. */
+export async function openWorkshop(config: DaemonConfig, log: Logger, metrics: MetricsRegistry): Promise<Workshop> {
+  const dataDir = config['data-dir'];
+  const secretsFile = config['secrets-file'];
+  const buffer = new ResultBuffer<BufferedResult>({
+    path: join(dataDir, 'results.pending'),
+    onEvict: (result) => {
+      metrics.count('boi_core_buffered_results_evicted_total');
+      log.fatal(
+        { task: result.task, fence: result.fence },
+        'the buffer of results is full: the oldest is given up, its task will run again',
+      );
+    },
+    onProblem: (message, err) => log.error({ err }, message),
+  });
+  await buffer.open();
+  const runner = new ProcessRunner({
+    dataDir,
+    clock: systemClock,
+    logger: log,
+    logBytesMax: config['log-bytes'],
+    ...(secretsFile === undefined ? {} : { secretsFile }),
+  });
+  await runner.open();
+  const retention = new RetentionService({
+    store: runner.logs,
+    limits: { keepMs: config['log-keep'], keepBytes: config['log-keep-bytes'] },
+    clock: systemClock,
+    random: systemRandom,
+    onSweep: (result) => {
+      if (result instanceof Error) log.error({ err: result }, 'old logs could not be removed');
+      else
+        log.info({ logs: result.swept.length, bytes: result.bytes, failed: result.failed.length }, 'removed old logs');
+    },
+  });
+  retention.start();
+  return {
+    runner,
+    buffer,
+    logs: new StoredLogs(runner.logs),
+    async stop() {
+      await retention.stop();
+      await runner.stop();
+      await buffer.close();
+    },
+  };
+}
