@@ -8,7 +8,16 @@
  * gets a mark in its entry, claim and nonce kept; its owner stops it and commits. Each try begins with a look at all places
  * the task can be, at one revision; the compares refuse what has moved since, and the next try looks again.
  */
-import { BoiError, type CancelAnswer, indexOf, type ProjectId, type SpecId, sleep, specOf, type TaskId } from '@boi/core';
+import {
+  BoiError,
+  type CancelAnswer,
+  indexOf,
+  type ProjectId,
+  type SpecId,
+  sleep,
+  specOf,
+  type TaskId,
+} from '@boi/core';
 import { absent, type Txn, unchanged } from '@boi/store';
 import type { Actor } from './api-types.ts';
 import type { NodeDeps } from './deps.ts';
@@ -107,7 +116,8 @@ export async function cancelTask(
       });
       if (record.claim !== undefined) answer = { id: tsk, state: 'running', level: force ? 2 : 1 };
       if (item === undefined) return answer;
-      txn = record.single === true && record.claim === undefined ? withFinalHeader(item, header, ctx.clock.now()) : item;
+      txn =
+        record.single === true && record.claim === undefined ? withFinalHeader(item, header, ctx.clock.now()) : item;
     }
     if (txn !== undefined && (await settleTxn(ctx, signal, txn)).outcome === 'applied') {
       if (answer.state === 'cancelled') ctx.emit({ kind: 'task.cancelled', project: prj, spec: spc, task: tsk });

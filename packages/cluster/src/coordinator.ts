@@ -12,9 +12,9 @@
  * By the header's state: `writing` with its dispatcher gone: frees the spec. `dispatching`: leaves the header to the
  * dispatcher; when that is gone, takes its place. `active`, `cancelling`: coordinates. Final, or another's: done.
  */
-import { type Timer, taskId, indexOf, type NodeId, type TaskId } from '@boi/core';
-import { batchItemsMax, type BatchAnswer, compareRevisions, type Txn, unchanged } from '@boi/store';
-import { CoordinatePlan, type BlockedTask, type SeenResult, type Stop } from './coordinate-plan.ts';
+import { indexOf, type NodeId, type TaskId, type Timer, taskId } from '@boi/core';
+import { type BatchAnswer, batchItemsMax, compareRevisions, type Txn, unchanged } from '@boi/store';
+import { type BlockedTask, CoordinatePlan, type SeenResult, type Stop } from './coordinate-plan.ts';
 import type { NodeDeps } from './deps.ts';
 import { finalHeader, specCounts } from './finalize.ts';
 import { lastPart } from './keys.ts';
@@ -23,8 +23,8 @@ import { entriesOf, queueOwners } from './queue-scan.ts';
 import { type Codec, codecs, type SpecHeader, type Stored } from './records.ts';
 import { endBlockedItem, releaseItem, stopEntryItem } from './release.ts';
 import { freeWriting, takeDispatch, writeRecords } from './resume.ts';
-import { settleBatch, settleTxn, type Settled } from './settle.ts';
-import { dispatcherGone, isFinalSpec, readHeader, gotten, type SpecRef } from './spec-ref.ts';
+import { type Settled, settleBatch, settleTxn } from './settle.ts';
+import { dispatcherGone, gotten, isFinalSpec, readHeader, type SpecRef } from './spec-ref.ts';
 
 /** Compares, or writes and reads, of the widest item there is. */
 const ITEM_WIDTH = 3;

@@ -393,18 +393,20 @@ export class Dispatcher {
       return mine ? { outcome: 'accepted', header: found } : { outcome: 'id-taken' };
     }
     const idempotency = gotten(codecs.idempotency, answer.answers[1]);
-    return idempotency === undefined
-      ? { outcome: 'moved' }
-      : { outcome: 'existing', record: idempotency.record };
+    return idempotency === undefined ? { outcome: 'moved' } : { outcome: 'existing', record: idempotency.record };
   }
 
   /** The answer for a key that was used; undefined when what it stood for has been freed meanwhile. */
   async #existing(draft: Draft, record: IdempotencyRecord, signal: AbortSignal): Promise<DispatchAnswer | undefined> {
     const { ctx } = this.#deps;
     if (record.digest !== draft.request.digest) {
-      throw new BoiError('idempotency-conflict', `the idempotency key belongs to ${record.spec}, which had another content`, {
-        details: { spec: record.spec },
-      });
+      throw new BoiError(
+        'idempotency-conflict',
+        `the idempotency key belongs to ${record.spec}, which had another content`,
+        {
+          details: { spec: record.spec },
+        },
+      );
     }
     const ref = { prj: draft.prj, spc: record.spec };
     for (let waitedMs = 0; waitedMs < WRITING_WAIT_MS; waitedMs += WRITING_POLL_MS) {
@@ -469,10 +471,7 @@ class ChunkList {
   }
 }
 
-function* fresh(
-  tasks: readonly TaskDefinition[],
-  chunks: readonly EncodedChunk[] | undefined,
-): Generator<FreshTask> {
+function* fresh(tasks: readonly TaskDefinition[], chunks: readonly EncodedChunk[] | undefined): Generator<FreshTask> {
   if (chunks === undefined) {
     for (const [i, definition] of tasks.entries()) yield { index: i + 1, definition };
     return;

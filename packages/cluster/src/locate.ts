@@ -6,7 +6,14 @@ import { indexOf, type ProjectId, specOf, type TaskId } from '@boi/core';
 import { type Op, type OpAnswer, type Revision, TXN_OPS_MAX } from '@boi/store';
 import type { NodeDeps } from './deps.ts';
 import { entryKey, likelyOwners, type QueueOwner, queueOwners } from './queue-scan.ts';
-import { type BlockedRecord, codecs, type QueueEntry, type ResultRecord, type SpecHeader, type Stored } from './records.ts';
+import {
+  type BlockedRecord,
+  codecs,
+  type QueueEntry,
+  type ResultRecord,
+  type SpecHeader,
+  type Stored,
+} from './records.ts';
 import { gotten } from './spec-ref.ts';
 
 interface Common {

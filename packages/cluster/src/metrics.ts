@@ -70,6 +70,9 @@ export const METRICS = {
   boi_core_consecutive_start_failures: { type: 'gauge', help: 'Tasks in a row that could not be started here.' },
   boi_core_cooldowns_total: { type: 'counter', help: 'Times this node took itself out of placement.' },
   boi_core_version_skew: { type: 'gauge', help: 'Live nodes of another version than this one.' },
+  boi_core_compactions_total: { type: 'counter', help: 'Times this node dropped old history from the store.' },
+  boi_core_specs_archived_total: { type: 'counter', help: 'Finished specs this node moved into the archive.' },
+  boi_core_specs_removed_total: { type: 'counter', help: 'Archived specs this node removed by age.' },
 } as const satisfies Readonly<Record<string, MetricFacts>>;
 
 export type MetricName = keyof typeof METRICS;

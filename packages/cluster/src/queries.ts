@@ -4,11 +4,11 @@
  */
 import {
   BoiError,
-  type Ref,
   indexOf,
   isId,
   mintedAt,
   type ProjectId,
+  type Ref,
   type RouteQuery,
   type SpecId,
   type SpecView,
@@ -75,11 +75,7 @@ async function idsByName({ ctx }: NodeDeps, prj: ProjectId, name: string, most: 
   return page.kvs.map(({ key }) => lastPart(key) as SpecId);
 }
 
-export async function listSpecs(
-  deps: NodeDeps,
-  project: Ref,
-  query: RouteQuery<'spec.list'>,
-): Promise<Page<SpecView>> {
+export async function listSpecs(deps: NodeDeps, project: Ref, query: RouteQuery<'spec.list'>): Promise<Page<SpecView>> {
   const prj = project.id as ProjectId;
   const limit = query.limit ?? PAGE_DEFAULT;
   if (query.after !== undefined && !isId(query.after, 'spec')) {
@@ -88,7 +84,8 @@ export async function listSpecs(
     });
   }
   const items: SpecView[] = [];
-  const source = query.name === undefined ? newestSpecs(deps, prj, query.after) : namedSpecs(deps, prj, query.name, query.after);
+  const source =
+    query.name === undefined ? newestSpecs(deps, prj, query.after) : namedSpecs(deps, prj, query.name, query.after);
   for await (const kv of source) {
     const { record } = stored(codecs.spec, kv);
     if (query.state !== undefined && record.state !== query.state) continue;

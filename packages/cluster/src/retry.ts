@@ -94,11 +94,7 @@ export async function retryTask(deps: NodeDeps, prj: ProjectId, tsk: TaskId, sig
     const next = startedAt === undefined && (outcome === 'cancelled' || outcome === 'skipped') ? attempt : attempt + 1;
     const touched: SpecHeader = { ...header.record };
     const answer = await settleBatch(ctx, signal, {
-      compares: [
-        unchanged(header.key, header.modRevision),
-        unchanged(result.key, result.modRevision),
-        ...stillBlocked,
-      ],
+      compares: [unchanged(header.key, header.modRevision), unchanged(result.key, result.modRevision), ...stillBlocked],
       success: [
         { op: 'put', key: header.key, value: codecs.spec.encode(touched) },
         { op: 'delete', key: result.key },

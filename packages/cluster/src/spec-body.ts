@@ -116,23 +116,30 @@ export class SpecBodies {
       if (header.def === undefined) throw gone(spec, `the definition of ${spec} is not stored`);
       return header.def as unknown as TaskDefinition;
     }
+    const { first, tasks } = await this.chunk(spec, await this.locate(spec, header, index));
+    return tasks[index - first] as TaskDefinition;
+  }
+
+  /** Number of the chunk that has task `index`. */
+  async locate(spec: SpecId, header: SpecHeader, index: number): Promise<number> {
     let n = Math.min(header.chunks - 1, Math.floor(((index - 1) / header.tasks) * header.chunks));
     for (let steps = 0; steps <= header.chunks && n >= 0 && n < header.chunks; steps++) {
       const { first, tasks } = await this.chunk(spec, n);
       if (index < first) n--;
       else if (index >= first + tasks.length) n++;
-      else return tasks[index - first] as TaskDefinition;
+      else return n;
     }
     throw gone(spec, `task ${index} is in no chunk of the body of ${spec}`);
   }
 
-  /** All chunks in order, one at a time. */
-  async *all(spec: SpecId, header: SpecHeader): AsyncGenerator<BodyChunk & { readonly n: number }> {
+  /** All chunks in order from the one with task `from` on, one at a time. */
+  async *all(spec: SpecId, header: SpecHeader, from = 1): AsyncGenerator<BodyChunk & { readonly n: number }> {
     if (header.chunks === 0) {
       yield { n: 0, first: 1, tasks: [await this.find(spec, header, 1)] };
       return;
     }
-    for (let n = 0; n < header.chunks; n++) yield { n, ...(await this.chunk(spec, n)) };
+    for (let n = from === 1 ? 0 : await this.locate(spec, header, from); n < header.chunks; n++)
+      yield { n, ...(await this.chunk(spec, n)) };
   }
 
   chunk(spec: SpecId, n: number): Promise<BodyChunk> {

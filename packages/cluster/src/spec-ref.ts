@@ -34,7 +34,7 @@ export async function readHeader(
   return kv === undefined ? undefined : stored(codecs.spec, kv);
 }
 
-export function isFinalSpec(header: SpecHeader): boolean {
+export function isFinalSpec(header: Pick<SpecHeader, 'state'>): boolean {
   return header.state === 'succeeded' || header.state === 'failed' || header.state === 'cancelled';
 }
 

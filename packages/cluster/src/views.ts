@@ -15,7 +15,15 @@ import { formatDuration, taskId } from '@boi/core';
 import type { LogPlace } from './api-types.ts';
 import type { Member, MembershipSnapshot } from './membership-types.ts';
 import type { QueueOwner } from './queue-scan.ts';
-import type { BlockedRecord, LoadRecord, NodeConfRecord, QueueEntry, ResultRecord, SpecHeader, Stored } from './records.ts';
+import type {
+  BlockedRecord,
+  LoadRecord,
+  NodeConfRecord,
+  QueueEntry,
+  ResultRecord,
+  SpecHeader,
+  Stored,
+} from './records.ts';
 
 /** Where a task is, as far as a view needs to know. */
 export type SeenTask =
@@ -73,9 +81,13 @@ export function entryState(
   }
   if (!live) return { state: 'waiting', why: { summary: `node ${owner} is gone; another is taking its queue over` } };
   if ((entry.notBefore ?? 0) > nowMs) {
-    return { state: 'waiting', why: { summary: `not due for another ${formatDuration((entry.notBefore ?? 0) - nowMs)}` } };
+    return {
+      state: 'waiting',
+      why: { summary: `not due for another ${formatDuration((entry.notBefore ?? 0) - nowMs)}` },
+    };
   }
-  if (snapshot.cluster.paused !== undefined) return { state: 'waiting', why: { summary: 'claims are paused everywhere' } };
+  if (snapshot.cluster.paused !== undefined)
+    return { state: 'waiting', why: { summary: 'claims are paused everywhere' } };
   return { state: 'queued' };
 }
 
@@ -112,7 +124,10 @@ export function taskView(
   };
 }
 
-function resultPart(result: ResultRecord, snapshot: MembershipSnapshot): Omit<TaskView, 'id' | 'ref' | 'spec' | 'index'> {
+function resultPart(
+  result: ResultRecord,
+  snapshot: MembershipSnapshot,
+): Omit<TaskView, 'id' | 'ref' | 'spec' | 'index'> {
   const { outcome, node, attempt, delivery, fence, startedAt, endedAt, reason, message, exitCode, signal } = result;
   return {
     state: outcome,

@@ -46,7 +46,8 @@ export async function whyNotRunning(
     }
   }
   const conf = snapshot.members.get(owner)?.conf;
-  if (conf?.drain !== undefined) return { why: { summary: `node ${owner} is draining; its queue is being handed over` } };
+  if (conf?.drain !== undefined)
+    return { why: { summary: `node ${owner} is draining; its queue is being handed over` } };
   const load = (await membership.loads()).get(owner);
   const slots = snapshot.members.get(owner)?.record.slots ?? 0;
   const queued = load?.queued ?? 0;

@@ -1,0 +1,229 @@
+/**
+ * Everything the HTTP layer asks of a node, in wire types: one short method per operation, the work is in the files named
+ * after it. Built from the node's dependencies; `adopter` and `dispatcher` are the node's own, so that a request and the
+ * duty in the background never work against each other.
+ */
+import {
+  BoiError,
+  type CancelAnswer,
+  type ClusterView,
+  type DispatchAnswer,
+  type DispatchBody,
+  type DryRunAnswer,
+  type FsckReport,
+  type NodeId,
+  type NodeView,
+  type ProjectId,
+  type RouteQuery,
+  type SpecEvent,
+  type SpecId,
+  type SpecView,
+  type TaskId,
+  type TaskView,
+} from '@boi/core';
+import { unchanged } from '@boi/store';
+import type { Adopter } from './adopt.ts';
+import type { Actor, ClusterApi, LogPlaces, Page } from './api-types.ts';
+import { cancelSpec, cancelTask, noTask } from './cancel.ts';
+import type { NodeDeps } from './deps.ts';
+import type { Dispatcher } from './dispatch.ts';
+import { followSpec, followTask } from './follow.ts';
+import { fsck } from './fsck.ts';
+import { killClaim } from './kill.ts';
+import { locateTask } from './locate.ts';
+import {
+  clusterView,
+  cordon,
+  drain,
+  findNode,
+  findProject,
+  listNodes,
+  projectName,
+  setPaused,
+  showNode,
+  uncordon,
+} from './node-admin.ts';
+import { planDispatch } from './plan-dispatch.ts';
+import { findSpec, listSpecs, listTasks, logPlaces, resolveTask, showTask } from './queries.ts';
+import { retrySpec, retryTask } from './retry.ts';
+import { settleTxn } from './settle.ts';
+import { projectRef, specView } from './views.ts';
+
+/** Longest a write waits for a store that gives no definite answer. */
+const WRITE_WITHIN_MS = 30_000;
+
+export interface ApiParts {
+  readonly dispatcher: Dispatcher;
+  readonly adopter: Pick<Adopter, 'adopt'>;
+}
+
+export class Api implements ClusterApi {
+  readonly #deps: NodeDeps;
+  readonly #parts: ApiParts;
+
+  constructor(deps: NodeDeps, parts: ApiParts) {
+    this.#deps = deps;
+    this.#parts = parts;
+  }
+
+  project(idOrName: string): Promise<{ id: ProjectId; name?: string }> {
+    return findProject(this.#deps, idOrName);
+  }
+
+  dispatch(project: ProjectId, body: DispatchBody, actor?: Actor): Promise<DispatchAnswer> {
+    return this.#parts.dispatcher.dispatch(project, body, actor);
+  }
+
+  plan(_project: ProjectId, body: DispatchBody): Promise<DryRunAnswer> {
+    return planDispatch(this.#deps, body);
+  }
+
+  async listSpecs(project: ProjectId, query: RouteQuery<'spec.list'>): Promise<Page<SpecView>> {
+    return listSpecs(this.#deps, projectRef(project, await projectName(this.#deps, project)), query);
+  }
+
+  async spec(project: ProjectId, idOrName: string): Promise<SpecView> {
+    const { spc, header } = await findSpec(this.#deps, project, idOrName);
+    return specView(projectRef(project, await projectName(this.#deps, project)), spc, header.record);
+  }
+
+  listTasks(project: ProjectId, spec: SpecId, query: RouteQuery<'spec.tasks'>): Promise<Page<TaskView>> {
+    return listTasks(this.#deps, project, spec, query);
+  }
+
+  followSpec(
+    project: ProjectId,
+    spec: SpecId,
+    options: { readonly tasks: boolean },
+    onEvent: (event: SpecEvent) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return followSpec(this.#deps, project, spec, options, onEvent, signal);
+  }
+
+  cancelSpec(project: ProjectId, spec: SpecId, actor?: Actor): Promise<CancelAnswer> {
+    return this.#write((signal) => cancelSpec(this.#deps, project, spec, signal, actor));
+  }
+
+  retrySpec(project: ProjectId, spec: SpecId, idempotencyKey?: string, actor?: Actor): Promise<DispatchAnswer> {
+    return retrySpec(this.#deps, this.#parts.dispatcher, project, spec, idempotencyKey, actor);
+  }
+
+  resolveTask(project: ProjectId, idOrPath: string): Promise<TaskId> {
+    return resolveTask(this.#deps, project, idOrPath);
+  }
+
+  task(project: ProjectId, task: TaskId): Promise<TaskView> {
+    return showTask(this.#deps, project, task);
+  }
+
+  logPlaces(project: ProjectId, task: TaskId): Promise<LogPlaces> {
+    return logPlaces(this.#deps, project, task);
+  }
+
+  followTask(
+    project: ProjectId,
+    task: TaskId,
+    onChange: (places: LogPlaces) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return followTask(this.#deps, project, task, onChange, signal);
+  }
+
+  cancelTask(project: ProjectId, task: TaskId, actor?: Actor): Promise<CancelAnswer> {
+    return this.#write((signal) => cancelTask(this.#deps, project, task, signal, actor));
+  }
+
+  async retryTask(project: ProjectId, task: TaskId, _actor?: Actor): Promise<TaskView> {
+    await this.#write((signal) => retryTask(this.#deps, project, task, signal));
+    return showTask(this.#deps, project, task);
+  }
+
+  async killTask(project: ProjectId, task: TaskId, _actor?: Actor): Promise<TaskView> {
+    const place = await locateTask(this.#deps, project, task);
+    if (place.header === undefined) throw noTask(task);
+    if (place.kind !== 'entry' || place.entry.record.claim === undefined) {
+      throw new BoiError('wrong-state', `${task} is claimed by no node`, { details: { task } });
+    }
+    const { owner, entry } = place;
+    const killed = await this.#write((signal) => killClaim(this.#deps, task, owner, entry, signal));
+    if (!killed) throw new BoiError('conflict', `${task} changed meanwhile; look again`, { details: { task } });
+    return showTask(this.#deps, project, task);
+  }
+
+  listNodes(query: RouteQuery<'node.list'>): Promise<Page<NodeView>> {
+    return listNodes(this.#deps, query);
+  }
+
+  async node(idOrName: string): Promise<NodeView> {
+    return showNode(this.#deps, await findNode(this.#deps, idOrName));
+  }
+
+  async cordon(node: NodeId, actor?: Actor): Promise<NodeView> {
+    const id = await findNode(this.#deps, node);
+    return this.#write((signal) => cordon(this.#deps, id, signal, actor));
+  }
+
+  async uncordon(node: NodeId, _actor?: Actor): Promise<NodeView> {
+    const id = await findNode(this.#deps, node);
+    return this.#write((signal) => uncordon(this.#deps, id, signal));
+  }
+
+  async drain(node: NodeId, deadlineMs: number, actor?: Actor): Promise<NodeView> {
+    const id = await findNode(this.#deps, node);
+    return this.#write((signal) => drain(this.#deps, id, deadlineMs, signal, actor));
+  }
+
+  async removeNode(node: NodeId, _actor?: Actor): Promise<{ id: NodeId; moved: number }> {
+    const { ctx } = this.#deps;
+    const id = await findNode(this.#deps, node);
+    return this.#write(async (signal) => {
+      const { outcome, moved } = await this.#parts.adopter.adopt(id);
+      if (outcome === 'alive') {
+        throw new BoiError('wrong-state', `node ${id} is live; drain and stop it first`, { details: { node: id } });
+      }
+      if (outcome === 'unfinished') {
+        throw new BoiError('conflict', `node ${id} still has work that could not be moved; try again`, {
+          details: { node: id, moved },
+          retryAfterS: 1,
+        });
+      }
+      const { kv } = await ctx.store.get(ctx.keys.nodeconf(id));
+      if (kv !== undefined) {
+        const compares = [unchanged(kv.key, kv.modRevision)];
+        await settleTxn(ctx, signal, { compares, success: [{ op: 'delete', key: kv.key }] });
+      }
+      return { id, moved };
+    });
+  }
+
+  cluster(): Promise<ClusterView> {
+    return clusterView(this.#deps);
+  }
+
+  async setPaused(paused: boolean, actor?: Actor): Promise<ClusterView> {
+    await this.#write((signal) => setPaused(this.#deps, paused, signal, actor));
+    return clusterView(this.#deps);
+  }
+
+  fsck(): Promise<FsckReport> {
+    return fsck(this.#deps);
+  }
+
+  /** A request does not wait for a store for ever: past the limit the caller is told that the outcome is not known. */
+  async #write<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const giveUp = new AbortController();
+    const timer = this.#deps.ctx.clock.timer(WRITE_WITHIN_MS, () =>
+      giveUp.abort(
+        new BoiError('outcome-unknown', 'the store gave no definite answer; look before you repeat it', {
+          retryAfterS: 2,
+        }),
+      ),
+    );
+    try {
+      return await work(giveUp.signal);
+    } finally {
+      timer.cancel();
+    }
+  }
+}
