@@ -208,7 +208,7 @@ export class ClaimLoop {
     let chars = 0;
     for (const pick of picks) {
       const item = this.#item(pick, epoch, nonce);
-      chars += JSON.stringify(item.entry).length;
+      for (const op of item.txn.success) if (op.op === 'put') chars += op.value.length;
       if (chars > BATCH_CHARS_MAX && items.length > 0) break;
       items.push(item);
     }
@@ -232,22 +232,23 @@ export class ClaimLoop {
         const own = answer.answers[0];
         if (own?.op === 'get' && own.kv?.createRevision !== epoch) this.#options.lose('its record is gone');
         else await this.#options.refresh();
-        // Applied before, if this was not the first sending: then the mirror shows claims that are made anew.
-        for (const { pick } of items) queue.reconsider(pick.candidate.task);
+        again = items;
         return;
       }
-      items.forEach((item, i) => {
-        this.#settled(item, answer.items[i] as BatchItemAnswer, answer.revision, nonce, snapshot);
+      again = items.filter((item, i) => {
+        return !this.#settled(item, answer.items[i] as BatchItemAnswer, answer.revision, nonce, snapshot);
       });
     } catch (error) {
-      // The session ended, or the store refused the request for good: the mirror tells what is true.
-      if (!session.signal().aborted) ctx.log.error({ err: error }, 'a claim failed');
+      // The session ended, which makes the node look at everything again; or the store refuses to write at all.
+      if (session.signal().aborted) return;
+      ctx.log.error({ err: error }, 'a claim failed');
+      this.#notBeforeMono = clock.mono() + ERROR_PAUSE_MS;
+      again = items;
     } finally {
       this.#sentMono = undefined;
       this.#beatMono = clock.mono();
       held.claimed(nonce);
-      for (const { pick } of items)
-        if (held.get(pick.candidate.task) === undefined) queue.reconsider(pick.candidate.task);
+      for (const { pick } of again) queue.reconsider(pick.candidate.task);
     }
   }
 
@@ -343,7 +344,8 @@ export class ClaimLoop {
     ctx.metrics.count('boi_core_claims_total');
     ctx.metrics.observe('boi_core_claim_latency_seconds', Math.max(0, ctx.clock.now() - entry.queuedAt) / 1000);
     ctx.emit(claimEvent(self, claim, 'task.claimed'));
-    if (!item.pick.ahead) runs.start(claim);
+    // Cancelled already: it ends without waiting for a slot.
+    if (!item.pick.ahead || claim.entry.cancel !== undefined) runs.start(claim);
     return true;
   }
 }

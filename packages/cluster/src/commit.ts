@@ -28,6 +28,7 @@ import {
 import type { NodeDeps } from './deps.ts';
 import { decideEnding, type Ending, finalHeader, poisonResult } from './ending.ts';
 import { claimEvent, type Held, type HeldTasks, newHeld } from './held.ts';
+import { heldLock } from './move.ts';
 import type { BufferedResult, ResultBuffer } from './node-types.ts';
 import { type Codec, codecs, type QueueEntry, type ResultRecord, type Stored } from './records.ts';
 import { requeueTxn } from './requeue.ts';
@@ -311,7 +312,7 @@ export class Committer {
       { op: 'get', key: held.key },
       { op: 'get', key: resultKey },
     ];
-    const lock = lockKeyOf(this.#options.deps, held);
+    const lock = heldLock(keys, held.entry);
     if (lock !== undefined) success.push({ op: 'delete', key: lock });
     const { header } = held;
     if (held.entry.single && header !== undefined) {
@@ -467,12 +468,6 @@ export class Committer {
     }
     return ended;
   }
-}
-
-/** The lock record a held task's claim holds. */
-export function lockKeyOf({ ctx }: Pick<NodeDeps, 'ctx'>, { entry }: Pick<Held, 'entry'>): string | undefined {
-  if (entry.lock === undefined || entry.lockSlot === undefined) return undefined;
-  return ctx.keys.lock(entry.prj, entry.lock.hash, entry.lockSlot);
 }
 
 function found<T>(codec: Codec<T>, answer: OpAnswer | undefined): Stored<T> | undefined {

@@ -11,7 +11,6 @@
  */
 import type { Timer } from '@boi/core';
 import type { Revision } from '@boi/store';
-import type { Committer } from './commit.ts';
 import type { NodeDeps } from './deps.ts';
 import { handBack } from './hand-back.ts';
 import type { Held, HeldTasks } from './held.ts';
@@ -27,7 +26,6 @@ export interface DrainOptions {
   readonly queue: OwnQueue;
   readonly held: HeldTasks;
   readonly runs: Runs;
-  readonly committer: Committer;
   /** Moves unclaimed entries to other nodes. */
   readonly handOver: () => Promise<unknown>;
   readonly settled: (held: Held, applied: boolean) => void;

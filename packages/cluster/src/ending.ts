@@ -9,6 +9,7 @@
  */
 import { type NodeId, type Random, type RetryPolicy, retryDecision, type TaskReport } from '@boi/core';
 import type { Held } from './held.ts';
+import { unclaimed } from './move.ts';
 import { HISTORY_MAX, type QueueEntry, type ResultRecord, SCHEMA_VERSION, type SpecHeader } from './records.ts';
 
 export type Ending =
@@ -71,17 +72,9 @@ function again(
   return { kind: 'requeue', why, delayMs: 0, entry };
 }
 
-/** The entry as nobody's: without what belongs to one claim. */
-export function released(entry: QueueEntry, history = entry.history): QueueEntry {
-  const {
-    claim: _claim,
-    lockSlot: _slot,
-    cancel: _cancel,
-    notBefore: _at,
-    delayMs: _delay,
-    why: _why,
-    ...rest
-  } = entry;
+/** The entry for a claim that is to come; the time that the last one waited for has passed. */
+function released(entry: QueueEntry, history: QueueEntry['history']): QueueEntry {
+  const { notBefore: _at, delayMs: _delay, ...rest } = unclaimed(entry);
   return history === undefined ? rest : { ...rest, history };
 }
 

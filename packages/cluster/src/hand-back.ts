@@ -5,10 +5,9 @@
  */
 import type { Op, Txn } from '@boi/store';
 import { unchanged } from '@boi/store';
-import { lockKeyOf } from './commit.ts';
 import type { NodeDeps } from './deps.ts';
-import { released } from './ending.ts';
 import type { Held, HeldTasks } from './held.ts';
+import { heldLock, unclaimed } from './move.ts';
 import { codecs } from './records.ts';
 import { settleBatch } from './settle.ts';
 
@@ -43,15 +42,9 @@ export async function handBack(
 
 function handBackTxn(deps: NodeDeps, held: Held): Txn {
   const { entry, key, revision } = held;
-  const { notBefore, delayMs } = entry;
-  const queued = {
-    ...released(entry),
-    ...(notBefore === undefined ? {} : { notBefore }),
-    ...(delayMs === undefined ? {} : { delayMs }),
-    deliveries: Math.max(0, entry.deliveries - 1),
-  };
+  const queued = { ...unclaimed(entry), deliveries: Math.max(0, entry.deliveries - 1) };
   const success: Op[] = [{ op: 'put', key, value: codecs.entry.encode(queued) }];
-  const lock = lockKeyOf(deps, held);
+  const lock = heldLock(deps.ctx.keys, entry);
   if (lock !== undefined) success.push({ op: 'delete', key: lock });
   return { compares: [unchanged(key, revision)], success };
 }

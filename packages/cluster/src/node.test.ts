@@ -1,16 +1,453 @@
-import { expect, test } from 'vitest';
-import { TestCluster } from './testing/test-cluster.ts';
+import type { NodeId, TaskId } from '@boi/core';
+import type { FaultPlan } from '@boi/store/testing';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { moveTxn, unclaimed } from './move.ts';
+import { codecs, type NodeConfRecord, SCHEMA_VERSION } from './records.ts';
+import { testNode } from './testing/fixtures.ts';
+import { TestCluster, type TestNode } from './testing/test-cluster.ts';
+import type { Script } from './testing/virtual-runner.ts';
 
 const tasks = (count: number, more: object = {}) =>
   Array.from({ length: count }, (_, n) => ({ ref: `t${n + 1}`, run: 'true', ...more }));
+const takes =
+  (durationMs: number): Script =>
+  () => ({ durationMs });
+const hangs = takes(Number.POSITIVE_INFINITY);
+
+let cluster: TestCluster;
+beforeEach(() => {
+  cluster = new TestCluster();
+});
+afterEach(() => cluster.stop());
+
+const first = (): TestNode => cluster.nodes[0] as TestNode;
+const kinds = ({ events }: TestNode) => events.map(({ kind }) => kind);
+const starts = () => cluster.nodes.flatMap(({ runner }) => runner.witnesses);
+
+async function configure(id: NodeId, conf: Omit<NodeConfRecord, 'v'>): Promise<void> {
+  const value = codecs.nodeconf.encode({ v: SCHEMA_VERSION, ...conf });
+  await cluster.store.txn({ compares: [], success: [{ op: 'put', key: cluster.keys.nodeconf(id), value }] });
+}
+
+async function setPaused(paused: boolean): Promise<void> {
+  const { paused: _was, ...record } = first().node.snapshot().cluster;
+  const value = codecs.cluster.encode(paused ? { ...record, paused: { at: cluster.clock.now() } } : record);
+  await cluster.store.txn({ compares: [], success: [{ op: 'put', key: cluster.keys.cluster(), value }] });
+}
+
+/** As `task cancel` writes it for a claimed task. */
+async function markCancelled(node: TestNode, task: TaskId, force = false): Promise<void> {
+  const key = cluster.keys.queue(node.id, task);
+  const { kv } = await cluster.store.get(key);
+  const entry = codecs.entry.decode(key, kv?.value as Buffer);
+  const value = codecs.entry.encode({ ...entry, cancel: { at: 0, ...(force ? { force } : {}) } });
+  await cluster.store.txn({ compares: [], success: [{ op: 'put', key, value }] });
+}
+
+/** As another node takes a claimed task over. */
+async function takeAway(node: TestNode, task: TaskId, to: NodeId): Promise<void> {
+  const { keys } = cluster;
+  const key = keys.queue(node.id, task);
+  const { kv } = await cluster.store.get(key);
+  if (kv === undefined) throw new Error(`${key} is not there`);
+  const stored = { ...kv, record: codecs.entry.decode(key, kv.value) };
+  const member = { id: to } as never;
+  const move = {
+    keys,
+    task,
+    from: node.id,
+    stored,
+    entry: unclaimed(stored.record),
+    why: 'adopted',
+    nowMs: 0,
+  } as const;
+  const answer = await cluster.store.txn(moveTxn({ ...move, to: { member, compares: [], why: '' } }));
+  expect(answer.outcome).toBe('applied');
+}
 
 test('three nodes run a spec of fifty tasks, each once', async () => {
-  const cluster = new TestCluster();
-  await cluster.joinAll(3, { script: () => ({ durationMs: 100 }) });
+  await cluster.joinAll(3, { script: takes(100) });
   const spec = await cluster.dispatch({ tasks: tasks(50) });
   const results = await cluster.untilDone(spec);
   expect([...results.values()].every(({ outcome }) => outcome === 'succeeded')).toBe(true);
-  expect(cluster.nodes.flatMap(({ runner }) => runner.witnesses)).toHaveLength(50);
+  expect(starts()).toHaveLength(50);
   expect(cluster.nodes.every(({ runner }) => runner.witnesses.length > 0)).toBe(true);
-  await cluster.stop();
+  expect((await cluster.entries()).size).toBe(0);
+});
+
+test('a one-task spec ends with its task, its header in the same transaction', async () => {
+  await cluster.join(1, { script: takes(10) });
+  const spec = await cluster.dispatch({ tasks: tasks(1) });
+  await cluster.untilDone(spec);
+  expect(await cluster.header(spec.id as never)).toMatchObject({
+    state: 'succeeded',
+    counts: { succeeded: 1, failed: 0, cancelled: 0, skipped: 0 },
+  });
+  expect(kinds(first())).toContain('spec.completed');
+});
+
+test('a task gets the outputs of the tasks it needs', async () => {
+  await cluster.joinAll(2, { script: () => ({ durationMs: 5, report: { outputs: { version: '7' } } }) });
+  const spec = await cluster.dispatch({
+    tasks: [
+      { ref: 'a', run: 'true' },
+      { ref: 'b', run: 'true', needs: ['a'] },
+    ],
+  });
+  await cluster.untilDone(spec);
+  const last = starts().find(({ assignment }) => assignment.definition.ref === 'b');
+  expect(last?.assignment.inputs).toEqual({ a: { version: '7' } });
+});
+
+describe('slots', () => {
+  test('are never exceeded, and a free one is filled at once from what was claimed ahead', async () => {
+    await cluster.join(1, { slots: 3, script: takes(100) });
+    const spec = await cluster.dispatch({ tasks: tasks(12) });
+    await cluster.clock.until(() => cluster.running(spec).length === 3, 1_000, 'three run');
+    expect(first().node.status()).toMatchObject({ busySlots: 3, running: 3 });
+    await cluster.untilDone(spec);
+    const ended = starts().map(({ startedMono }) => startedMono);
+    const waves = [...new Set(ended)].length;
+    expect(waves).toBe(4);
+  });
+});
+
+describe('concurrency keys', () => {
+  test('no more tasks with a key run at once than its limit, over all nodes', async () => {
+    await cluster.joinAll(3, { script: takes(50) });
+    const key = { name: 'db', limit: 2 };
+    const spec = await cluster.dispatch({ tasks: tasks(20, { key }) });
+    let most = 0;
+    await cluster.clock.until(
+      async () => {
+        most = Math.max(most, cluster.running(spec).length);
+        return (await cluster.results(spec.id as never)).size === 20;
+      },
+      60_000,
+      'all results',
+    );
+    expect(most).toBe(2);
+    const locks = await cluster.store.range(cluster.keys.allLocks());
+    expect(locks.kvs).toEqual([]);
+  });
+});
+
+describe('cancel of a running task', () => {
+  test('moves the fence of the commit, stops the task, and its result is cancelled', async () => {
+    await cluster.join(1, { script: hangs });
+    const spec = await cluster.dispatch({ tasks: tasks(1) });
+    await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, 'running');
+    await markCancelled(first(), cluster.task(spec));
+    const results = await cluster.untilDone(spec);
+    expect([...results.values()]).toMatchObject([{ outcome: 'cancelled' }]);
+    expect((await cluster.header(spec.id as never))?.state).toBe('cancelled');
+    expect(first().counts.get('boi_core_superseded_total')).toBeUndefined();
+  });
+
+  test('a second one skips the grace', async () => {
+    await cluster.join(1, { script: () => ({ durationMs: Number.POSITIVE_INFINITY, stopMs: 60_000 }) });
+    const spec = await cluster.dispatch({ tasks: tasks(1) });
+    await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, 'running');
+    await markCancelled(first(), cluster.task(spec));
+    await cluster.clock.advance(1_000);
+    expect(cluster.running(spec)).toHaveLength(1);
+    await markCancelled(first(), cluster.task(spec), true);
+    await cluster.clock.advance(100);
+    expect(cluster.running(spec)).toHaveLength(0);
+  });
+});
+
+describe('retries', () => {
+  const retries = { max: 2, backoff: '1s' };
+
+  test('go to another node, after their delay, with the next attempt', async () => {
+    await cluster.joinAll(2, {
+      script: ({ attempt }) => ({ durationMs: 10, report: attempt === 1 ? { outcome: 'failed', exitCode: 3 } : {} }),
+    });
+    const spec = await cluster.dispatch({ tasks: tasks(1, { retries }) });
+    const results = await cluster.untilDone(spec);
+    const [one, two] = starts().sort((a, b) => a.startedMono - b.startedMono);
+    expect([one?.assignment.attempt, two?.assignment.attempt]).toEqual([1, 2]);
+    expect(two?.assignment.node).not.toBe(one?.assignment.node);
+    expect((two?.startedMono ?? 0) - (one?.endedMono ?? 0)).toBeGreaterThanOrEqual(800);
+    expect([...results.values()]).toMatchObject([
+      { outcome: 'succeeded', attempt: 2, delivery: 1, history: [{ attempt: 1, end: 'failed', exitCode: 3 }] },
+    ]);
+    expect(cluster.nodes.flatMap(kinds)).toContain('task.retried');
+  });
+
+  test('stay where they are when there is no other node, and end after the last one', async () => {
+    await cluster.join(1, { script: () => ({ durationMs: 10, report: { outcome: 'failed', exitCode: 3 } }) });
+    const spec = await cluster.dispatch({ tasks: tasks(1, { retries }) });
+    const results = await cluster.untilDone(spec);
+    expect([...results.values()]).toMatchObject([{ outcome: 'failed', attempt: 3, exitCode: 3 }]);
+    expect(starts().map(({ assignment }) => assignment.attempt)).toEqual([1, 2, 3]);
+  });
+});
+
+describe('pause', () => {
+  test('stops claims from its commit on, gives back what was claimed ahead, and is undone', async () => {
+    await cluster.join(1, { slots: 2, script: takes(1_000) });
+    const spec = await cluster.dispatch({ tasks: tasks(8) });
+    await cluster.clock.until(() => cluster.running(spec).length === 2, 1_000, 'two run');
+    await setPaused(true);
+    await cluster.clock.advance(5_000);
+    expect(starts()).toHaveLength(2);
+    const waiting = [...(await cluster.entries()).values()];
+    expect(waiting).toHaveLength(6);
+    expect(waiting.every(({ claim, deliveries }) => claim === undefined && deliveries === 0)).toBe(true);
+    await setPaused(false);
+    await cluster.untilDone(spec);
+    expect(starts()).toHaveLength(8);
+  });
+});
+
+describe('drain', () => {
+  test('waits for what runs, stops it at the deadline and queues it elsewhere, counted as drained', async () => {
+    await cluster.joinAll(2, { slots: 2, script: ({ node }) => ({ durationMs: node === testNode(1) ? 60_000 : 10 }) });
+    const spec = await cluster.dispatch({ tasks: tasks(4) });
+    await cluster.clock.until(() => cluster.running(spec).length >= 2, 5_000, 'they run');
+    await cluster.clock.advance(100);
+    const there = first().runner.running.length;
+    expect(there).toBeGreaterThan(0);
+    await configure(first().id, { drain: { at: cluster.clock.now(), deadlineAt: cluster.clock.now() + 3_000 } });
+    await cluster.clock.advance(2_500);
+    expect(first().runner.running).toHaveLength(there);
+    const results = await cluster.untilDone(spec);
+    const drained = [...results.values()].filter(({ history }) => history?.some(({ end }) => end === 'drained'));
+    expect(drained).toHaveLength(there);
+    expect(
+      drained.every(({ attempt, delivery, outcome }) => attempt === 1 && delivery === 1 && outcome === 'succeeded'),
+    ).toBe(true);
+    expect(first().node.status()).toMatchObject({ draining: true, running: 0 });
+    await cluster.clock.advance(2_000);
+    expect(kinds(first())).toContain('node.drained');
+  });
+
+  test('is undone: the node claims again', async () => {
+    await cluster.join(1, { script: takes(10) });
+    await configure(first().id, { cordoned: { at: 0 } });
+    await cluster.clock.advance(100);
+    await configure(first().id, {});
+    await cluster.clock.advance(100);
+    await cluster.untilDone(await cluster.dispatch({ tasks: tasks(3) }));
+    expect(starts()).toHaveLength(3);
+  });
+
+  test('stopping the daemon requeues what runs and gives the session up at once', async () => {
+    const [one, two] = (await cluster.joinAll(2, { script: hangs })) as [TestNode, TestNode];
+    const spec = await cluster.dispatch({ tasks: tasks(4) });
+    await cluster.clock.until(() => cluster.running(spec).length === 4, 5_000, 'they run');
+    const there = one.runner.running.length;
+    expect(there).toBeGreaterThan(0);
+    await cluster.wait(one.node.stop({ drainMs: 1_000 }));
+    cluster.nodes.splice(0, 1);
+    expect(one.runner.running).toEqual([]);
+    expect((await cluster.store.get(cluster.keys.node(one.id))).kv).toBeUndefined();
+    await cluster.clock.until(() => two.runner.running.length === 4, 5_000, 'all run on the other node');
+    expect((await cluster.entries()).size).toBe(4);
+  });
+});
+
+describe('crash of a node', () => {
+  test('its tasks run on the others within its time to live and a little more, each result once', async () => {
+    const [one] = (await cluster.joinAll(3, { script: takes(2_000) })) as [TestNode];
+    const spec = await cluster.dispatch({ tasks: tasks(12) });
+    await cluster.clock.until(() => cluster.running(spec).length === 12, 5_000, 'all run');
+    const lost = one.runner.running.length;
+    expect(lost).toBeGreaterThan(0);
+    const crashedMono = cluster.clock.mono();
+    await cluster.crash(one);
+    const results = [...(await cluster.untilDone(spec)).values()];
+    expect(cluster.clock.mono() - crashedMono).toBeLessThan(15_000 + 1_500 + 2_000);
+    expect(results.every(({ outcome }) => outcome === 'succeeded')).toBe(true);
+    expect(results.filter(({ delivery }) => delivery === 2)).toHaveLength(lost);
+  });
+
+  test('a node that was cut off finds its tasks taken, stops them and commits nothing', async () => {
+    const [one, two] = (await cluster.joinAll(2, { script: takes(40_000) })) as [TestNode, TestNode];
+    const spec = await cluster.dispatch({ tasks: tasks(4) });
+    await cluster.clock.until(() => cluster.running(spec).length === 4, 5_000, 'all run');
+    const cut = one.runner.running.map(({ assignment }) => assignment.task);
+    expect(cut.length).toBeGreaterThan(0);
+    one.store.partition();
+    await cluster.clock.until(() => two.runner.running.length === 4, 20_000, 'the other node has all');
+    one.store.heal();
+    const results = await cluster.untilDone(spec);
+    for (const task of cut)
+      expect(results.get(task)).toMatchObject({ node: two.id, delivery: 2, outcome: 'succeeded' });
+    expect(one.runner.running).toEqual([]);
+    expect(one.counts.get('boi_core_superseded_total')).toBe(cut.length);
+  });
+});
+
+describe('a lost session', () => {
+  test('claims nothing, keeps results on disk, comes back, and commits them: nobody took the tasks', async () => {
+    await cluster.join(1, { slots: 2, script: takes(20_000) });
+    const spec = await cluster.dispatch({ tasks: tasks(3) });
+    await cluster.clock.until(() => cluster.running(spec).length === 2, 1_000, 'two run');
+    first().store.partition();
+    await cluster.clock.until(() => first().node.status().session !== 'live', 16_000, 'self-fenced');
+    await cluster.clock.advance(10_000);
+    expect(first().runner.running).toEqual([]);
+    expect(starts()).toHaveLength(2);
+    expect(first().buffer.results).toHaveLength(2);
+    first().store.heal();
+    const results = await cluster.untilDone(spec);
+    expect([...results.values()].map(({ outcome }) => outcome)).toEqual(['succeeded', 'succeeded', 'succeeded']);
+    expect(starts()).toHaveLength(3);
+    expect(first().buffer.results).toEqual([]);
+    expect(kinds(first())).toEqual(expect.arrayContaining(['cluster.partition_detected', 'cluster.partition_healed']));
+    expect(first().counts.get('boi_core_superseded_total')).toBeUndefined();
+  });
+
+  test('drops the result of a task that another node has taken over, and says so', async () => {
+    await cluster.join(1, { script: takes(20_000) });
+    const spec = await cluster.dispatch({ tasks: tasks(1) });
+    await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, 'running');
+    first().store.partition();
+    await cluster.clock.advance(25_000);
+    await takeAway(first(), cluster.task(spec), testNode(9));
+    first().store.heal();
+    await cluster.clock.until(() => first().node.status().session === 'live', 30_000, 'back');
+    await cluster.clock.advance(1_000);
+    expect((await cluster.results(spec.id as never)).size).toBe(0);
+    expect(first().buffer.results).toEqual([]);
+    expect(kinds(first())).toEqual(expect.arrayContaining(['task.superseded', 'claim.fence_rejected']));
+    expect(first().counts.get('boi_core_superseded_total')).toBe(1);
+  });
+
+  test('stops a task that was taken over while it still runs, and never commits it', async () => {
+    await cluster.join(1, { script: hangs });
+    const spec = await cluster.dispatch({ tasks: tasks(1) });
+    await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, 'running');
+    await takeAway(first(), cluster.task(spec), testNode(9));
+    await cluster.clock.advance(100);
+    expect(first().runner.running).toEqual([]);
+    expect(kinds(first())).toContain('task.superseded');
+    expect((await cluster.results(spec.id as never)).size).toBe(0);
+    expect(first().node.status()).toMatchObject({ running: 0, busySlots: 0 });
+  });
+
+  test('exclusive tasks end before the lease can', async () => {
+    await cluster.join(1, { script: () => ({ durationMs: Number.POSITIVE_INFINITY, stopMs: 60_000 }) });
+    await cluster.dispatch({ tasks: tasks(1, { exclusive: true }) });
+    await cluster.clock.until(() => starts().length === 1, 1_000, 'running');
+    const cutMono = cluster.clock.mono();
+    first().store.partition();
+    await cluster.clock.until(() => first().runner.running.length === 0, 20_000, 'stopped');
+    expect(cluster.clock.mono() - cutMono).toBeLessThanOrEqual(13_000);
+  });
+});
+
+describe('restart', () => {
+  test('claims anew what was claimed in the earlier life, under a new fence and one delivery later', async () => {
+    const old = await cluster.join(1, { script: hangs });
+    const spec = await cluster.dispatch({ tasks: tasks(3) });
+    await cluster.clock.until(() => cluster.running(spec).length === 3, 1_000, 'they run');
+    const oldFences = new Set(old.runner.witnesses.map(({ assignment }) => assignment.fence));
+    await cluster.crash(old);
+    await cluster.join(1, { script: takes(10) });
+    const results = [...(await cluster.untilDone(spec)).values()];
+    expect(results).toHaveLength(3);
+    for (const { delivery, attempt, history, fence } of results) {
+      expect({ delivery, attempt, history: history?.map(({ end }) => end) }).toEqual({
+        delivery: 2,
+        attempt: 1,
+        history: ['lost'],
+      });
+      expect(oldFences.has(fence as string)).toBe(false);
+    }
+  });
+
+  test('commits results of the earlier life before it claims, without running the tasks again', async () => {
+    const old = await cluster.join(1, { script: takes(1_000) });
+    const spec = await cluster.dispatch({ tasks: tasks(2) });
+    await cluster.clock.until(() => cluster.running(spec).length === 2, 1_000, 'they run');
+    old.store.partition();
+    await cluster.clock.advance(20_000);
+    expect(old.buffer.results).toHaveLength(2);
+    await cluster.crash(old);
+    const { buffer } = old;
+    await cluster.join(1, { script: takes(10), buffer });
+    const results = await cluster.untilDone(spec);
+    expect([...results.values()].map(({ outcome, delivery }) => ({ outcome, delivery }))).toEqual([
+      { outcome: 'succeeded', delivery: 1 },
+      { outcome: 'succeeded', delivery: 1 },
+    ]);
+    expect(starts()).toEqual([]);
+    expect(buffer.results).toEqual([]);
+  });
+
+  test('a task whose claims were lost three times is poison', async () => {
+    const script: Script = () => ({ durationMs: Number.POSITIVE_INFINITY });
+    let node = await cluster.join(1, { script });
+    const spec = await cluster.dispatch({ tasks: tasks(1) });
+    for (let life = 1; life <= 3; life++) {
+      await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, `it runs in life ${life}`);
+      await cluster.crash(node);
+      node = await cluster.join(1, { script });
+    }
+    const results = [...(await cluster.untilDone(spec)).values()];
+    expect(results).toMatchObject([{ outcome: 'poison', reason: 'lost', delivery: 3 }]);
+  });
+
+  test('what still runs from the earlier life under its fence is kept, not started again', async () => {
+    const old = await cluster.join(1, { script: takes(30_000) });
+    const spec = await cluster.dispatch({ tasks: tasks(1) });
+    await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, 'it runs');
+    old.store.crash();
+    cluster.nodes.splice(0, 1);
+    await cluster.join(1, { runner: old.runner });
+    const results = [...(await cluster.untilDone(spec)).values()];
+    expect(results).toMatchObject([{ outcome: 'succeeded', delivery: 1 }]);
+    expect(old.runner.witnesses).toHaveLength(1);
+  });
+
+  test('a second daemon with the identity of a live one is refused', async () => {
+    await cluster.join(1);
+    const second = cluster.make(1);
+    await expect(cluster.wait(second.node.start())).rejects.toMatchObject({ code: 'identity-in-use' });
+    expect(first().node.status().session).toBe('live');
+  });
+});
+
+describe('replies that are lost', () => {
+  /** Loses the reply of every n-th write of the kind. */
+  const losing = (method: 'batch' | 'txn', every: number): FaultPlan => {
+    let seen = 0;
+    return {
+      call: (call) => (call.method === method && ++seen % every === 0 ? { dropReply: true } : undefined),
+    };
+  };
+
+  test('every task still runs once and has one result', async () => {
+    await cluster.joinAll(2, { script: takes(100) });
+    const spec = await cluster.dispatch({ tasks: tasks(20) });
+    for (const { store } of cluster.nodes) store.plan = losing('batch', 2);
+    const results = await cluster.untilDone(spec, 300_000);
+    expect([...results.values()].every(({ outcome, delivery }) => outcome === 'succeeded' && delivery === 1)).toBe(
+      true,
+    );
+    expect(starts()).toHaveLength(20);
+    for (const { counts } of cluster.nodes) expect(counts.get('boi_core_superseded_total')).toBeUndefined();
+  });
+});
+
+test('a node on which nothing starts cools down after three failures in a row', async () => {
+  await cluster.join(1, {
+    script: () => ({ durationMs: 0, report: { outcome: 'failed', reason: 'start-failed' } }),
+  });
+  // What never started has no start time.
+  const { runner } = first();
+  const start = runner.start.bind(runner);
+  runner.start = (assignment) => {
+    const running = start(assignment);
+    const done = running.done.then(({ startedAt: _never, ...report }) => report);
+    return { ...running, done };
+  };
+  await cluster.untilDone(await cluster.dispatch({ tasks: tasks(3), 'failure-policy': 'continue' }));
+  await cluster.clock.advance(100);
+  const member = first().node.snapshot().members.get(first().id);
+  expect(member?.conf?.coolingUntil).toBeGreaterThan(cluster.clock.now() + 200_000);
 });

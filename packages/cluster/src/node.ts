@@ -106,7 +106,6 @@ export class ClusterNode implements ClusterNodeHandle {
       queue: this.#queue,
       held,
       runs: this.#runs,
-      committer: this.#committer,
       handOver: () => this.#services.handOver(),
       settled,
     });

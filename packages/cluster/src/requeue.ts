@@ -4,12 +4,11 @@
  * settles it, and decides anew when the chosen node went away meanwhile.
  */
 import { absent, type Op, type Txn, unchanged } from '@boi/store';
-import { lockKeyOf } from './commit.ts';
 import type { NodeDeps } from './deps.ts';
 import type { Ending } from './ending.ts';
 import type { Held } from './held.ts';
 import { isSchedulable } from './membership-types.ts';
-import { moveTxn, toUnassignedTxn } from './move.ts';
+import { heldLock, placeTxn } from './move.ts';
 import { placementFactsOf } from './placement.ts';
 import type { Placed } from './placement-types.ts';
 import { codecs } from './records.ts';
@@ -31,15 +30,13 @@ export async function requeueTxn(
   ];
   if (placed.member?.id === self) {
     const success: Op[] = [{ op: 'put', key, value: codecs.entry.encode(ending.entry) }];
-    const lock = lockKeyOf(deps, held);
+    const lock = heldLock(keys, held.entry);
     if (lock !== undefined) success.push({ op: 'delete', key: lock });
     return { compares: [unchanged(key, revision), absent(result)], success, failure };
   }
   const stored = { key, record: held.entry, createRevision: revision, modRevision: revision };
   const { entry, why } = ending;
-  const move = { keys, task, from: self, stored, entry, why, nowMs };
-  const txn =
-    placed.member === undefined ? toUnassignedTxn({ ...move, unplaced: placed.why }) : moveTxn({ ...move, to: placed });
+  const txn = placeTxn({ keys, task, from: self, stored, entry, why, nowMs }, placed);
   return { compares: [...txn.compares, absent(result)], success: txn.success, failure };
 }
 

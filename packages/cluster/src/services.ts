@@ -3,11 +3,14 @@
  * decides for itself, by rendezvous hashing over the membership, whether there is something for it to do.
  */
 import type { NodeId } from '@boi/core';
+import { Adopter } from './adopt.ts';
+import { Archiver } from './archive.ts';
 import { Compactor } from './compact.ts';
 import type { ClusterContext } from './context.ts';
 import { Coordinators } from './coordinators.ts';
 import type { NodeDeps } from './deps.ts';
 import { Dispatcher } from './dispatch.ts';
+import { handOver } from './handover.ts';
 import type { HeldTasks } from './held.ts';
 import type { Membership } from './membership-types.ts';
 import type { OwnQueue } from './own-queue.ts';
@@ -29,14 +32,20 @@ export interface OwnWork {
 
 export class NodeServices {
   readonly dispatcher: Dispatcher;
+  readonly adopter: Adopter;
+  readonly #deps: NodeDeps;
+  readonly #work: OwnWork;
   readonly #coordinators: Coordinators;
   readonly #services: readonly Service[];
   #started: Service[] = [];
 
-  constructor(deps: NodeDeps, _work: OwnWork) {
+  constructor(deps: NodeDeps, work: OwnWork) {
+    this.#deps = deps;
+    this.#work = work;
     this.dispatcher = new Dispatcher(deps);
     this.#coordinators = new Coordinators(deps);
-    this.#services = [this.#coordinators, new Compactor(deps)];
+    this.adopter = new Adopter(deps);
+    this.#services = [this.#coordinators, this.adopter, new Archiver(deps), new Compactor(deps)];
   }
 
   static deps(ctx: ClusterContext, self: NodeId, session: Session, membership: Membership): NodeDeps {
@@ -58,6 +67,7 @@ export class NodeServices {
   /** Gives unclaimed entries and coordinations to other nodes. */
   async handOver(): Promise<void> {
     await this.#coordinators.handOver();
+    await handOver(this.#deps, { entries: this.#work.queue.mirror.entries.values() });
   }
 
   async stop(): Promise<void> {
