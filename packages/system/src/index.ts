@@ -1,5 +1,6 @@
 export * from './clock.ts';
 export * from './data-dir-lock.ts';
+export * from './descriptors.ts';
 export * from './durable-file.ts';
 export * from './host-facts.ts';
 export * from './logger.ts';

@@ -1,0 +1,165 @@
+/**
+ * Runs claimed tasks as processes of this host: {@link TaskRunner} for the cluster's protocol. Holds what tasks share (the
+ * process table, the guard, logs, secrets) and which tasks run; a task's own life is task-run.ts.
+ *
+ * Invariant: at most one process tree per (task, fence). A second start answers the first's running task, also for a while
+ * after it ended, since a claim may be handed over twice.
+ */
+import { mkdir, realpath } from 'node:fs/promises';
+import type { Assignment, Clock, RunningTask, TaskId, TaskRunner, Timer } from '@boi/core';
+import { inheritableDescriptors, type Logger } from '@boi/system';
+import { Guard, type SessionDeadline } from './guard/guard.ts';
+import { LogStore } from './logs/log-store.ts';
+import { treeKey } from './processes/process-scan.ts';
+import { ProcessTable } from './processes/process-table.ts';
+import { type ReapedLeftovers, reapLeftovers } from './reap-leftovers.ts';
+import { Secrets } from './secrets.ts';
+import { ENV_ALLOWED } from './steps/environment.ts';
+import { OUTPUT_BYTES_MAX } from './steps/outputs.ts';
+import { workRoot } from './steps/workspace.ts';
+import { TaskRun } from './task-run.ts';
+
+const GRACE_MS = 10_000;
+/** Ended tasks that are remembered, by their report of a few KiB. */
+const ENDED_MAX = 1_024;
+
+export interface ProcessRunnerOptions {
+  /** Locked by this daemon. Logs go to `<dataDir>/logs`, work directories to `<dataDir>/work`. */
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Environment of the daemon, of which tasks see only what is allowed. Default `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Names (or prefixes with `*`) that tasks may see. Default {@link ENV_ALLOWED}. */
+  readonly envAllowed?: readonly string[];
+  /** JSON file of secrets, mode 0600. Default: environment only. */
+  readonly secretsFile?: string;
+  /** Cap of one task's log. Default 1 GiB. */
+  readonly logBytesMax?: number;
+  /** Between TERM and KILL unless the task says otherwise. Default 10 s. */
+  readonly graceMs?: number;
+  /** Of what a task writes to `BOI_OUTPUT`. Default 4 KiB. */
+  readonly outputBytesMax?: number;
+  /** Default: the built one of this package. */
+  readonly guardProgram?: string;
+}
+
+export class ProcessRunner implements TaskRunner {
+  readonly logs: LogStore;
+  readonly #options: ProcessRunnerOptions;
+  readonly #table: ProcessTable;
+  readonly #guard: Guard;
+  readonly #secrets: Secrets;
+  readonly #running = new Map<string, TaskRun>();
+  readonly #ended = new Map<string, TaskRun>();
+  #ready: Promise<string> | undefined;
+  #deadlineTimers: Timer[] = [];
+
+  constructor(options: ProcessRunnerOptions) {
+    const { clock, logger, dataDir, env = process.env, secretsFile, logBytesMax, guardProgram } = options;
+    this.#options = options;
+    this.#table = new ProcessTable(clock);
+    this.#secrets = new Secrets({ env, ...(secretsFile === undefined ? {} : { file: secretsFile }) });
+    this.logs = new LogStore({ dataDir, clock, ...(logBytesMax === undefined ? {} : { bytesMax: logBytesMax }) });
+    this.#guard = new Guard({
+      clock,
+      logger,
+      workDir: workRoot(dataDir),
+      ...(guardProgram === undefined ? {} : { program: guardProgram }),
+    });
+  }
+
+  /**
+   * Ends what an earlier life left running, then starts the guard. Called by the first `start` too, whose task waits for
+   * it; called before, its failure (a data directory that cannot be used) is seen at once.
+   */
+  async open(): Promise<void> {
+    this.#ready ??= this.#open();
+    await this.#ready;
+  }
+
+  async #open(): Promise<string> {
+    const { clock, logger } = this.#options;
+    await mkdir(this.#options.dataDir, { recursive: true, mode: 0o700 });
+    const dataDir = await realpath(this.#options.dataDir);
+    const reaped: ReapedLeftovers = await reapLeftovers(dataDir, this.#table, clock);
+    if (reaped.processes > 0) logger.warn(reaped, 'killed tasks that an earlier life of this daemon left running');
+    const descriptors = inheritableDescriptors();
+    if (descriptors.length > 0) logger.warn({ descriptors }, 'tasks inherit descriptors this daemon was started with');
+    this.#guard.start();
+    return dataDir;
+  }
+
+  start(assignment: Assignment): RunningTask {
+    const key = treeKey(assignment.task, assignment.fence);
+    const known = this.#running.get(key) ?? this.#ended.get(key);
+    if (known !== undefined) return known;
+    this.#ready ??= this.#open();
+    const run = new TaskRun(assignment, {
+      ready: this.#ready,
+      clock: this.#options.clock,
+      logger: this.#options.logger,
+      logs: this.logs,
+      table: this.#table,
+      guard: this.#guard,
+      secrets: this.#secrets,
+      daemonEnv: this.#options.env ?? process.env,
+      envAllowed: this.#options.envAllowed ?? ENV_ALLOWED,
+      graceMs: this.#options.graceMs ?? GRACE_MS,
+      outputBytesMax: this.#options.outputBytesMax ?? OUTPUT_BYTES_MAX,
+    });
+    this.#running.set(key, run);
+    void run.done.then(() => this.#onEnded(key, run));
+    return run;
+  }
+
+  #onEnded(key: string, run: TaskRun): void {
+    this.#running.delete(key);
+    this.#ended.set(key, run);
+    if (this.#ended.size <= ENDED_MAX) return;
+    const [oldest] = this.#ended.keys();
+    if (oldest !== undefined) this.#ended.delete(oldest);
+  }
+
+  list(): readonly { readonly task: TaskId; readonly fence: string; readonly running: RunningTask }[] {
+    return [...this.#running.values()].map((run) => ({
+      task: run.assignment.task,
+      fence: run.assignment.fence,
+      running: run,
+    }));
+  }
+
+  setDeadline(deadline: SessionDeadline | undefined): void {
+    this.#guard.setDeadline(deadline);
+    // A lost session keeps the deadline it had: the timers stay.
+    if (deadline === undefined) return;
+    for (const timer of this.#deadlineTimers) timer.cancel();
+    const { clock } = this.#options;
+    const leftMs = Math.max(0, deadline.killAtMs - deadline.termAtMs);
+    this.#deadlineTimers = [
+      clock.timer(Math.max(0, deadline.termAtMs - clock.mono()), () => this.#endExclusive(false, leftMs)),
+      clock.timer(Math.max(0, deadline.killAtMs - clock.mono()), () => this.#endExclusive(true, 0)),
+    ];
+  }
+
+  #endExclusive(force: boolean, graceMs: number): void {
+    for (const run of this.#running.values()) {
+      if (run.assignment.definition.exclusive === true) run.endForLostSession(force, graceMs);
+    }
+  }
+
+  /** Of the guard process; undefined before `open` and after `stop`. */
+  get guardPid(): number | undefined {
+    return this.#guard.pid;
+  }
+
+  /** Cancels what runs (KILL after `graceMs`, default at once), waits for it, and ends the guard. */
+  async stop(options: { readonly graceMs?: number } = {}): Promise<void> {
+    for (const timer of this.#deadlineTimers) timer.cancel();
+    const running = [...this.#running.values()];
+    for (const run of running) run.cancel({ graceMs: options.graceMs ?? 0 });
+    await Promise.all(running.map((run) => run.done));
+    await this.#ready?.catch(() => undefined);
+    await this.#guard.stop();
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Ends what an earlier life of the daemon left running (daemon and guard both killed), before anything starts: no task may
+ * start where an older copy of it still lives. Found by markers: `BOI_OUTPUT` in this data directory. Then the leavings
+ * in `<data>/work` are removed, nobody uses them any more.
+ */
+import { mkdir, readdir, realpath, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, sleep } from '@boi/core';
+import { signalProcess } from './processes/process-scan.ts';
+import type { ProcessTable } from './processes/process-table.ts';
+import { workRoot } from './steps/workspace.ts';
+
+const LOOK_EVERY_MS = 10;
+
+export interface ReapedLeftovers {
+  /** Task ids of which something still ran. */
+  readonly tasks: readonly string[];
+  readonly processes: number;
+  /** Work directories and output files removed. */
+  readonly files: number;
+}
+
+/** Resolves when nothing of an earlier life runs and `<data>/work` is there and empty. Only the holder of the data directory's lock may call it. */
+export async function reapLeftovers(dataDir: string, table: ProcessTable, clock: Clock): Promise<ReapedLeftovers> {
+  const root = workRoot(dataDir);
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  const prefix = `${await realpath(root)}/`;
+  const tasks = new Set<string>();
+  const killed = new Set<string>();
+  for (;;) {
+    const snapshot = await table.snapshot();
+    const roots = snapshot.rootsUnder(prefix);
+    const members = roots.flatMap((r) => snapshot.membersOf(r));
+    if (members.length === 0 && !snapshot.uncertain) break;
+    for (const { task } of roots) tasks.add(task);
+    for (const member of members) {
+      killed.add(`${member.pid} ${member.startTicks}`);
+      signalProcess(member, 'SIGKILL');
+    }
+    await sleep(clock, LOOK_EVERY_MS);
+  }
+  const names = await readdir(root);
+  for (const name of names) await rm(join(root, name), { recursive: true, force: true });
+  return { tasks: [...tasks], processes: killed.size, files: names.length };
+}
