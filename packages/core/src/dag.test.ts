@@ -1,8 +1,11 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Dag, type Ending, isFailure, readiness, specOutcome } from './dag.ts';
 import type { When } from './definition.ts';
 import { SeededRandom } from './testing/index.ts';
+
+// Seconds of work at most, on a machine that many share.
+vi.setConfig({ testTimeout: 60_000 });
 
 interface Task {
   readonly needs?: number[];

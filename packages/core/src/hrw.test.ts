@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import rendezvousHash from 'rendezvous-hash';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type Candidate, choose, hash64, type LoadedCandidate, lnUnit, rank, score, threefry, winner } from './hrw.ts';
 import { SeededRandom } from './testing/index.ts';
+
+// Seconds of work at most, on a machine that many share.
+vi.setConfig({ testTimeout: 60_000 });
 
 const A = 'nod_01jd7z3k8mnpqrstvwxyz0000a';
 const B = 'nod_01jd7z3k8mnpqrstvwxyz0000b';

@@ -1,6 +1,9 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { compareNamed, displayName, escapeName, nameProblem, requireName, validateName } from './names.ts';
+
+// Seconds of work at most, on a machine that many share.
+vi.setConfig({ testTimeout: 60_000 });
 
 describe('names that are accepted', () => {
   it.each([

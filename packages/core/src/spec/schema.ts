@@ -2,95 +2,28 @@
  * The schema of a spec file: one description of every field, from which come the checks (`check.ts`), the JSON Schema
  * that editors use and the reference (`reference.ts`). Keys are lowercase with hyphens.
  *
- * Beyond JSON Schema: `x-kind` says how a value is read (`text`: a string, whole number or boolean that becomes a string;
- * `duration`: becomes milliseconds), `x-expected` words it for messages, `x-template` marks strings in which
- * `${{matrix.…}}` and `${{index}}` may stand, and `x-shared` a map in which they may not, since no instance owns it.
+ * `x-shared` marks a map in whose strings no expression of an instance may stand, since no instance owns it; the other
+ * words beyond JSON Schema are told in `schema-parts.ts`.
  */
-import { type TSchema, Type } from 'typebox';
-import { DURATION_EXPECTED } from '../duration.ts';
+import { Type } from 'typebox';
 import { SPEC_LIMITS as L } from './limits.ts';
+import {
+  Axis,
+  CAPABILITY_PATTERN,
+  Combination,
+  Command,
+  closed,
+  duration,
+  ENV_PATTERN,
+  Env,
+  either,
+  Operators,
+  REF_PATTERN,
+  template,
+  text,
+  WORD_PATTERN,
+} from './schema-parts.ts';
 import { expression } from './template.ts';
-
-const closed = { additionalProperties: false };
-const template = { 'x-template': true };
-
-const text = (options: object = {}) =>
-  Type.Unsafe<string>({
-    anyOf: [{ type: 'string', ...options }, { type: 'number' }, { type: 'boolean' }],
-    'x-kind': 'text',
-    'x-expected': 'a string',
-  });
-const duration = (description: string, maxMs: number, more: object = {}) =>
-  Type.Unsafe<string | number>({
-    anyOf: [{ type: 'string' }, { type: 'number', minimum: 0 }],
-    description,
-    'x-kind': 'duration',
-    'x-expected': DURATION_EXPECTED,
-    'x-max-ms': maxMs,
-    ...more,
-  });
-const either = (expected: string, alternatives: TSchema[], description: string, more: object = {}) =>
-  Type.Unsafe<unknown>({ anyOf: alternatives, description, 'x-expected': expected, ...more });
-
-export const REF_PATTERN = '^[A-Za-z0-9_][A-Za-z0-9_.-]*$';
-const WORD_PATTERN = '^[A-Za-z_][A-Za-z0-9_-]*$';
-const ENV_PATTERN = '^[A-Za-z_][A-Za-z0-9_]*$';
-const CAPABILITY_PATTERN = '^[A-Za-z0-9][A-Za-z0-9_./-]*$';
-/** In a reference, brackets, commas and equal signs have a meaning of their own. */
-const MATRIX_VALUE_PATTERN = '^[^\\s\\[\\],=]+(?: +[^\\s\\[\\],=]+)*$';
-
-const Command = (description: string) =>
-  either(
-    'a string (for the shell) or a list of arguments',
-    [
-      Type.String({ minLength: 1, maxLength: L.commandLengthMax, ...template }),
-      Type.Array(Type.String({ maxLength: L.commandLengthMax, ...template }), {
-        minItems: 1,
-        maxItems: L.argumentsMax,
-      }),
-    ],
-    description,
-  );
-
-const Env = (description: string, templates: boolean) =>
-  Type.Record(Type.String(), text(templates ? template : {}), {
-    description,
-    maxProperties: L.envCountMax,
-    propertyNames: { type: 'string', pattern: ENV_PATTERN, maxLength: L.envNameLengthMax },
-    'x-expected': 'a map of names to strings',
-    'x-names': 'letters, digits and _, not beginning with a digit',
-  });
-
-const Operators = Type.Object(
-  {
-    in: Type.Optional(
-      Type.Array(text({ maxLength: L.requirementLengthMax, ...template }), {
-        minItems: 1,
-        maxItems: L.requirementValuesMax,
-        description: 'Any of these.',
-      }),
-    ),
-    exists: Type.Optional(Type.Boolean({ description: 'Whether the node has it at all.' })),
-    '=': Type.Optional(text({ maxLength: L.requirementLengthMax, ...template })),
-    '>=': Type.Optional(text({ maxLength: L.requirementLengthMax, ...template })),
-    '<=': Type.Optional(text({ maxLength: L.requirementLengthMax, ...template })),
-  },
-  { ...closed, minProperties: 1 },
-);
-
-const Axis = Type.Array(text({ pattern: MATRIX_VALUE_PATTERN, maxLength: L.matrixValueLengthMax }), {
-  minItems: 1,
-  maxItems: L.matrixValuesMax,
-  'x-expected': 'a list of values',
-});
-const Combination = Type.Record(
-  Type.String(),
-  text({ pattern: MATRIX_VALUE_PATTERN, maxLength: L.matrixValueLengthMax }),
-  {
-    minProperties: 1,
-    'x-expected': 'a map of axes to values',
-  },
-);
 
 /** What may stand in a task and in `defaults`. */
 const shared = {
