@@ -66,6 +66,11 @@ export const METRICS = {
     labels: ['step'],
   },
   boi_core_requeues_total: { type: 'counter', help: 'Claims given back to a queue.', labels: ['why'] },
+  boi_core_moves_total: {
+    type: 'counter',
+    help: 'Entries moved between queues, other than by requeues of own claims.',
+    labels: ['why'],
+  },
   boi_core_buffered_results: { type: 'gauge', help: 'Results kept on disk until the store takes them.' },
   boi_core_consecutive_start_failures: { type: 'gauge', help: 'Tasks in a row that could not be started here.' },
   boi_core_cooldowns_total: { type: 'counter', help: 'Times this node took itself out of placement.' },

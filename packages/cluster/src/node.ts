@@ -100,7 +100,13 @@ export class ClusterNode implements ClusterNodeHandle {
       () => this.#loop.wake(),
     );
     this.#shares = new Shares(ctx);
-    this.#services = new NodeServices(deps, { held, queue: this.#queue, wake: () => this.#loop.wake() });
+    this.#services = new NodeServices(deps, {
+      held,
+      queue: this.#queue,
+      capacity: identity.slots,
+      mayClaim: () => this.#mayClaim(),
+      wake: () => this.#loop.wake(),
+    });
     this.#drain = new Drain({
       deps,
       queue: this.#queue,

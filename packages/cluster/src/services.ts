@@ -15,8 +15,12 @@ import type { HeldTasks } from './held.ts';
 import type { Membership } from './membership-types.ts';
 import type { OwnQueue } from './own-queue.ts';
 import { createPlacer } from './placement.ts';
+import { Rebalancer } from './rebalance.ts';
 import type { Session } from './session-types.ts';
 import { SpecBodies } from './spec-body.ts';
+import { Stealer } from './steal.ts';
+import { UnassignedDuty } from './unassigned.ts';
+import { WedgeDuty } from './wedge.ts';
 
 interface Service {
   start(): void | Promise<void>;
@@ -26,7 +30,11 @@ interface Service {
 export interface OwnWork {
   readonly held: HeldTasks;
   readonly queue: OwnQueue;
-  /** Something may be claimed now. */
+  /** Slots of this node. */
+  readonly capacity: number;
+  /** Whether this node may claim now. */
+  readonly mayClaim: () => boolean;
+  /** Something may be claimed or started now. */
   readonly wake: () => void;
 }
 
@@ -45,7 +53,16 @@ export class NodeServices {
     this.dispatcher = new Dispatcher(deps);
     this.#coordinators = new Coordinators(deps);
     this.adopter = new Adopter(deps);
-    this.#services = [this.#coordinators, this.adopter, new Archiver(deps), new Compactor(deps)];
+    this.#services = [
+      this.#coordinators,
+      this.adopter,
+      new UnassignedDuty(deps),
+      new WedgeDuty(deps),
+      new Rebalancer(deps, () => work.queue.mirror.sorted()),
+      new Stealer(deps, work),
+      new Archiver(deps),
+      new Compactor(deps),
+    ];
   }
 
   static deps(ctx: ClusterContext, self: NodeId, session: Session, membership: Membership): NodeDeps {
