@@ -1,8 +1,8 @@
 /**
  * Records in order of their keys: an array of arrays of at most {@link CHUNK_MAX}, found by binary search in both. Adding
- * and removing move at most one chunk; a million records are two thousand chunks. Nothing here knows of revisions.
+ * and removing move at most one chunk; a million records are some three thousand chunks. Nothing here knows of revisions.
  */
-const CHUNK_MAX = 1024;
+const CHUNK_MAX = 512;
 
 export class SortedRecords<T extends { readonly key: string }> {
   readonly #chunks: T[][] = [];
