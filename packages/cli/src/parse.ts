@@ -120,6 +120,8 @@ function takePositionals(
     if (texts.length === 0 && positional.optional !== true)
       complain(positional.name, `${positional.name.toUpperCase()} is missing: ${positional.summary}`);
     for (const text of texts) {
+      // A shell completes an empty word too.
+      if (text === '' && positional.optional === true) continue;
       if (text === '') complain(positional.name, `${positional.name.toUpperCase()} must not be empty`);
       else if (positional.choices !== undefined && !positional.choices.includes(text)) {
         complain(

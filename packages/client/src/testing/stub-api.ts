@@ -35,6 +35,7 @@ interface Shape {
 
 export class StubApi {
   readonly #server: Server;
+  #url = '';
   readonly #handlers = new Map<RouteId, StubHandler<RouteId>>();
   /** Every request that came in, oldest first. */
   readonly calls: {
@@ -55,21 +56,19 @@ export class StubApi {
     });
   }
 
-  static async start(port = 0): Promise<StubApi> {
+  static async start(): Promise<StubApi> {
     const stub = new StubApi();
     await new Promise<void>((resolve, reject) => {
       stub.#server.once('error', reject);
-      stub.#server.listen(port, '127.0.0.1', resolve);
+      stub.#server.listen(0, '127.0.0.1', resolve);
     });
+    stub.#url = `http://127.0.0.1:${(stub.#server.address() as AddressInfo).port}`;
     return stub;
   }
 
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
+  /** Stays what it was after {@link stop}. */
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return this.#url;
   }
 
   on<K extends RouteId>(route: K, handler: StubHandler<K>): this {

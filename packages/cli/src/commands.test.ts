@@ -1,0 +1,404 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { clusterView, NODE_ID, nodeView, SPEC_ID, StubApi, specView, T0, TASK_ID, taskView } from '@boi/client/testing';
+import { BoiError, type LogEvent, type SpecEvent } from '@boi/core';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Home, type RunOptions } from './testing/harness.ts';
+
+let home: Home;
+let api: StubApi;
+
+beforeEach(async () => {
+  home = await Home.make();
+  api = await StubApi.start();
+});
+
+afterEach(async () => {
+  await api.stop();
+  await home.remove();
+  expect(api.violations).toEqual([]);
+});
+
+const run = (words: readonly string[], options: RunOptions = {}) =>
+  home.run(words, { now: T0 + 90_000, ...options, env: { BOI_ENDPOINTS: api.url, ...options.env } });
+
+const SPEC = 'tasks:\n  - ref: build\n    run: make\n';
+const accepted = {
+  id: SPEC_ID,
+  name: 'nightly',
+  project: { id: 'prj_01kapz0vge5n3m8q2r7t4wdefg' },
+  tasks: 1,
+  existing: false,
+};
+
+function events(list: readonly SpecEvent[]) {
+  api.on('spec.events', ({ response }) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    for (const e of list)
+      response.write(`event: ${e.type}\ndata: ${JSON.stringify(e.type === 'task' ? e.task : e.spec)}\n\n`);
+    return undefined;
+  });
+}
+
+function log(list: readonly LogEvent[]) {
+  api.on('task.log', ({ response }) => {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    response.end(list.map((e) => `${JSON.stringify(e)}\n`).join(''));
+    return undefined;
+  });
+}
+
+const begin: LogEvent = { type: 'begin', attempt: 1, delivery: 1, node: NODE_ID, offset: 0 };
+const data = (offset: number, stream: 'stdout' | 'stderr', text: string): LogEvent => ({
+  type: 'data',
+  offset,
+  stream,
+  at: T0,
+  data: Buffer.from(text).toString('base64'),
+});
+const end: LogEvent = { type: 'end', complete: true, state: 'succeeded' };
+
+describe('spec dispatch', () => {
+  it('prints the id alone on standard output, and always sends an idempotency key', async () => {
+    api.on('spec.dispatch', () => accepted);
+    const done = await run(['spec', 'dispatch', '-'], { stdin: SPEC });
+    expect(done).toEqual({ code: 0, stdout: `${SPEC_ID}\n`, stderr: '' });
+    expect(api.calls[0]?.body).toEqual({
+      source: SPEC,
+      format: 'yaml',
+      idempotencyKey: expect.stringMatching(/^cli-[0-9a-f]{32}$/),
+    });
+  });
+
+  it('prints every error of the file as file:line:column and sends nothing', async () => {
+    const file = join(home.directory, 'bad.yaml');
+    await writeFile(
+      file,
+      'tasks:\n  - ref: build\n    rum: make\n  - ref: build\n    run: make\n    needs: [missing]\n',
+    );
+    const done = await run(['spec', 'dispatch', file]);
+    expect(done).toMatchObject({ code: 2, stdout: '' });
+    expect(done.stderr.split('\n').filter((l) => l.startsWith(`${file}:`))).toEqual(
+      expect.arrayContaining([expect.stringMatching(/:3:5: .*"rum".*"run"/)]),
+    );
+    expect(api.calls).toEqual([]);
+  });
+
+  it('passes variables and the key on, to the project that was asked for', async () => {
+    api.on('spec.dispatch', () => accepted);
+    const source = 'vars: {who: x}\nproject: file\ntasks: [{ref: a, run: echo}]';
+    await run(['spec', 'dispatch', '-', '--set', 'who=a=b', '--idempotency-key', 'K'], { stdin: source });
+    await run(['-p', 'flag', 'spec', 'dispatch', '-'], { stdin: source });
+    expect(api.calls.map((c) => c.params)).toEqual([{ prj: 'file' }, { prj: 'flag' }]);
+    expect(api.calls[0]?.body).toMatchObject({ set: { who: 'a=b' }, idempotencyKey: 'K' });
+  });
+
+  it('waits with plain lines and exits 1 when a task failed', async () => {
+    api.on('spec.dispatch', () => accepted);
+    const failed = taskView({
+      state: 'failed',
+      endedAt: T0 + 2_000,
+      exitCode: 2,
+      reason: 'exit-code',
+      message: 'exit code 2',
+    });
+    events([
+      { type: 'spec', spec: specView({ tasks: 1 }) },
+      { type: 'task', task: failed },
+      {
+        type: 'end',
+        spec: specView({ tasks: 1, state: 'failed', counts: { succeeded: 0, failed: 1, cancelled: 0, skipped: 0 } }),
+      },
+    ]);
+    const done = await run(['spec', 'dispatch', '-', '--wait'], { stdin: SPEC });
+    expect(done).toMatchObject({ code: 1, stdout: `${SPEC_ID}\n` });
+    expect(done.stderr).toContain('build failed after 2s, exit code 2: exit code 2\n');
+    expect(done.stderr).toContain(`nightly (${SPEC_ID}) failed: 1/1, 1 failed\n`);
+    expect(done.stderr).not.toContain('\x1b');
+  });
+
+  it('follows the output of tasks in whole lines after their refs, on standard error', async () => {
+    api.on('spec.dispatch', () => accepted);
+    api.on('spec.tasks', () => ({ items: [taskView({ state: 'succeeded' })] }));
+    events([{ type: 'end', spec: specView({ state: 'succeeded' }) }]);
+    log([begin, data(0, 'stdout', 'one\ntw'), data(6, 'stderr', 'oops\n'), data(11, 'stdout', 'o\nlast'), end]);
+    const done = await run(['spec', 'dispatch', '-', '--tail'], { stdin: SPEC });
+    expect(done).toMatchObject({ code: 0, stdout: `${SPEC_ID}\n` });
+    expect(done.stderr).toContain('build | one\nbuild | oops\nbuild | two\nbuild | last\nbuild | -- succeeded');
+  });
+
+  it('detaches at Ctrl-C: says that the work goes on and how to cancel it, and exits 130', async () => {
+    api.on('spec.dispatch', () => accepted);
+    let interrupt = () => {};
+    api.on('spec.events', ({ response }) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.flushHeaders();
+      interrupt();
+      return undefined;
+    });
+    const done = await run(['spec', 'dispatch', '-', '--wait'], {
+      stdin: SPEC,
+      onListen: (fn) => {
+        interrupt = fn;
+      },
+    });
+    expect(done.code).toBe(130);
+    expect(done.stderr).toContain(`the work goes on: ${SPEC_ID}`);
+    expect(done.stderr).toContain(`boi-node spec cancel ${SPEC_ID}`);
+    expect(api.of('spec.cancel')).toEqual([]);
+  });
+
+  it('shows where tasks would go with --dry-run, and dispatches nothing', async () => {
+    api.on('spec.plan', () => ({
+      tasks: [
+        { index: 1, ref: 'build', needs: [], node: { id: NODE_ID, name: 'build-1' }, why: 'ranks first of 1 node' },
+      ],
+      total: 1,
+    }));
+    const done = await run(['spec', 'dispatch', '-', '--dry-run'], { stdin: SPEC });
+    expect(done.stdout).toBe('#  TASK   NEEDS  NODE     WHY\n1  build  -      build-1  ranks first of 1 node\n');
+    expect(api.calls.map((c) => c.route)).toEqual(['spec.plan']);
+  });
+});
+
+describe('run', () => {
+  const report = (more: object) => api.on('task.show', () => taskView({ ref: 'run', ...more }));
+
+  it('keeps the two streams apart and returns the exit code of the command', async () => {
+    api.on('spec.dispatch', () => accepted);
+    events([{ type: 'end', spec: specView({ state: 'failed' }) }]);
+    log([begin, data(0, 'stdout', 'out'), data(3, 'stderr', 'err'), { type: 'end', complete: true, state: 'failed' }]);
+    report({ state: 'failed', reason: 'exit-code', exitCode: 7 });
+    const done = await run([
+      'run',
+      '--requires',
+      'cpus=>=2',
+      '-e',
+      'A=b',
+      '--timeout',
+      '90s',
+      '--',
+      'make',
+      '--help',
+      '-x',
+    ]);
+    expect(done).toEqual({ code: 7, stdout: 'out', stderr: 'err' });
+    const sent = api.calls[0]?.body as { source: string; format: string };
+    expect(JSON.parse(sent.source)).toEqual({
+      name: 'make',
+      tasks: [
+        { ref: 'run', run: ['make', '--help', '-x'], requires: { cpus: '>=2' }, env: { A: 'b' }, timeout: '1m30s' },
+      ],
+    });
+  });
+
+  it.each([
+    [{ state: 'succeeded', exitCode: 0 }, 0],
+    [{ state: 'failed', reason: 'signal', signal: 'SIGKILL' }, 137],
+    [{ state: 'timed-out', reason: 'timeout' }, 124],
+    [{ state: 'failed', reason: 'verify-failed', exitCode: 0 }, 1],
+    [{ state: 'poison' }, 1],
+  ])('turns %j into exit code %i', async (task, code) => {
+    api.on('spec.dispatch', () => accepted);
+    events([{ type: 'end', spec: specView({ state: 'failed' }) }]);
+    log([begin, end]);
+    report(task);
+    expect((await run(['run', '--', 'true'])).code).toBe(code);
+  });
+
+  it('cancels its task at the first Ctrl-C and waits for its end', async () => {
+    api.on('spec.dispatch', () => accepted);
+    api.on('spec.cancel', () => ({ id: SPEC_ID, state: 'cancelling', level: 1 }));
+    let interrupt = () => {};
+    api.on('task.log', ({ response }) => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      interrupt();
+      response.end(`${JSON.stringify(end)}\n`);
+      return undefined;
+    });
+    events([{ type: 'end', spec: specView({ state: 'cancelled' }) }]);
+    report({ state: 'cancelled' });
+    const done = await run(['run', '--', 'sleep', '9'], {
+      onListen: (fn) => {
+        interrupt = fn;
+      },
+    });
+    expect(done.code).toBe(130);
+    expect(api.of('spec.cancel')).toHaveLength(1);
+  });
+});
+
+describe('lists and views', () => {
+  it('line their columns up by what the eye sees, and escape what would move the cursor', async () => {
+    api.on('node.list', () => ({
+      items: [
+        nodeView({ id: NODE_ID, name: '建設-1' }),
+        nodeView({ id: `${NODE_ID.slice(0, -1)}e`, name: 'evil\u202Etxt' }),
+        nodeView({ id: `${NODE_ID.slice(0, -1)}f`, name: 'b' }),
+      ],
+    }));
+    const { stdout } = await run(['node', 'list']);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines.map((l) => l.trimEnd())).toEqual(lines);
+    expect(lines.slice(1).map((l) => l.split(/ {2,}/)[0])).toEqual(['b', 'evil\\u{202e}txt', '建設-1']);
+    // 建設 takes four cells with two characters.
+    expect(lines[3]?.indexOf('nod_')).toBe((lines[1]?.indexOf('nod_') ?? 0) - 2);
+  });
+
+  it('answer in every format', async () => {
+    api.on('spec.list', () => ({ items: [specView({ state: 'succeeded', endedAt: T0 + 61_000 })] }));
+    expect((await run(['spec', 'list'])).stdout).toBe(
+      `ID                              NAME     STATE      TASKS  FAILED  CREATED  TOOK\n${SPEC_ID}  nightly  succeeded    0/2       0  1m ago   1m1s\n`,
+    );
+    expect((await run(['spec', 'list', '-o', 'name'])).stdout).toBe(`${SPEC_ID}\n`);
+    expect(JSON.parse((await run(['spec', 'list', '-o', 'json'])).stdout)).toMatchObject([{ id: SPEC_ID }]);
+    expect((await run(['spec', 'list', '-o', 'yaml'])).stdout).toContain(`- id: ${SPEC_ID}\n  name: nightly\n`);
+    expect((await run(['spec', 'list', '-o', 'wide'])).stdout).toContain('PROJECT');
+  });
+
+  it('read all pages up to the limit', async () => {
+    api.on('spec.tasks', ({ query }) => ({
+      items: Array.from({ length: Number(query.limit) }, (_, i) => taskView({ index: i + 1 })),
+      next: 'more',
+    }));
+    const { stdout, stderr } = await run(['task', 'list', 'nightly', '--limit', '1500', '-o', 'name']);
+    expect(stdout.split('\n')).toHaveLength(1501);
+    expect(api.calls.map((c) => c.query)).toEqual([{ limit: '1000' }, { limit: '500', after: 'more' }]);
+    expect(stderr).toContain('there are more');
+  });
+
+  it('tell why a task is not running, with counts per constraint', async () => {
+    const why = {
+      summary: 'no node can run it',
+      constraints: [
+        { constraint: 'gpu exists', nodes: 2 },
+        { constraint: 'cordoned', nodes: 1 },
+      ],
+    };
+    api.on('task.show', () =>
+      taskView({ state: 'waiting', why, moves: [{ at: T0, from: NODE_ID, why: 'drained' }], outputs: { a: '1' } }),
+    );
+    const { stdout } = await run(['task', 'show', 'nightly/build']);
+    expect(api.calls[0]?.params).toMatchObject({ tsk: 'nightly/build' });
+    expect(stdout).toContain('no node can run it\n         2 nodes: gpu exists\n         1 node: cordoned\n');
+    expect(stdout).toContain(`1m ago: ${NODE_ID} → unassigned (drained)`);
+    expect(stdout).toContain('a=1');
+  });
+
+  it('are shown again when they change, until Ctrl-C', async () => {
+    let interrupt = () => {};
+    api.on('cluster.show', ({ earlier }) => {
+      if (earlier === 2) interrupt();
+      return clusterView({ queued: earlier });
+    });
+    const done = await run(['cluster', 'status', '--watch', '-o', 'json'], {
+      onListen: (fn) => {
+        interrupt = fn;
+      },
+    });
+    expect(done.code).toBe(0);
+    expect(done.stdout.match(/"queued": \d/g)).toEqual(['"queued": 0', '"queued": 1']);
+  });
+});
+
+describe('task tail', () => {
+  it('gives the bytes of both streams through untouched', async () => {
+    log([begin, data(0, 'stdout', '\x1b[31mred\x1b]0;title\x07\n'), data(20, 'stderr', 'err\n'), end]);
+    const done = await run(['task', 'tail', TASK_ID, '--since-bytes', '1KiB', '--attempt', '2', '-f']);
+    expect(done).toEqual({ code: 0, stdout: '\x1b[31mred\x1b]0;title\x07\n', stderr: 'err\n' });
+    expect(api.calls[0]?.query).toEqual({ offset: '1024', attempt: '2', follow: 'true' });
+  });
+
+  it('takes out of it for a terminal what is not colour', async () => {
+    log([begin, data(0, 'stdout', '\x1b[31mred\x1b[0m\x1b]0;title\x07\x1b[2J\n'), end]);
+    expect((await run(['task', 'tail', TASK_ID], { terminal: true })).stdout).toBe('\x1b[31mred\x1b[0m\n');
+  });
+
+  it('shows the last lines, with their times', async () => {
+    log([begin, data(0, 'stdout', 'one\ntwo\nthree\n'), end]);
+    const done = await run(['task', 'tail', TASK_ID, '--tail', '2', '--timestamps']);
+    expect(done.stdout).toBe('2026-11-21T09:00:00.000Z two\n2026-11-21T09:00:00.000Z three\n');
+  });
+});
+
+describe('changes', () => {
+  it('tries all that was named, prints what worked, and exits by the first refusal', async () => {
+    api.on('spec.cancel', ({ params }) => {
+      if (params.spc === 'gone') throw new BoiError('not-found', 'there is no spec "gone"');
+      return { id: SPEC_ID, state: 'cancelling', level: 1 };
+    });
+    const done = await run(['spec', 'cancel', 'gone', 'nightly']);
+    expect(done).toMatchObject({ code: 4, stdout: `${SPEC_ID}\n` });
+    expect(done.stderr).toContain('there is no spec "gone"');
+  });
+
+  it('needs --force to kill', async () => {
+    const done = await run(['task', 'kill', 'nightly/build']);
+    expect(done.code).toBe(2);
+    expect(api.calls).toEqual([]);
+  });
+
+  it('shows the progress of a drain until the node is drained', async () => {
+    api.on('node.drain', () =>
+      nodeView({ state: 'draining', running: 2, drain: { since: T0, deadlineAt: T0 + 690_000 } }),
+    );
+    api.on('node.show', () => nodeView({ state: 'drained', running: 0 }));
+    const done = await run(['node', 'drain', 'build-1', '--deadline', '10m']);
+    expect(done).toMatchObject({ code: 0, stdout: `${NODE_ID}\n` });
+    expect(done.stderr).toContain('2 running, 0 queued; requeued in 10m\n');
+    expect(api.calls[0]?.body).toEqual({ deadlineMs: 600_000 });
+  });
+
+  it('lists the candidates of an ambiguous name', async () => {
+    api.on('spec.show', () => {
+      throw new BoiError('ambiguous-name', 'several specs are called "nightly"', {
+        details: { candidates: [{ id: SPEC_ID, name: 'nightly' }] },
+      });
+    });
+    const done = await run(['spec', 'show', 'nightly']);
+    expect(done.code).toBe(5);
+    expect(done.stderr).toContain(`nightly (${SPEC_ID})`);
+  });
+});
+
+describe('doctor', () => {
+  it('names the next command for each finding, and exits 1 for an error', async () => {
+    api.on('whoami', () => ({
+      node: { id: NODE_ID },
+      cluster: 'c',
+      version: '0.2.0',
+      defaultProject: { id: 'prj_1' },
+    }));
+    api.on('cluster.show', () =>
+      clusterView({
+        paused: true,
+        store: { revision: '1', dbBytes: 1, dbBytesInUse: 1, version: '3.5', alarms: ['NOSPACE'] },
+      }),
+    );
+    api.on('node.list', () => ({ items: [nodeView({ state: 'dead', version: '0.2.0' })] }));
+    api.on('spec.list', () => ({ items: [specView()] }));
+    api.on('spec.tasks', () => ({ items: [taskView({ state: 'queued' })] }));
+    const done = await run(['doctor', '-o', 'json'], { now: Date.now() });
+    expect(done.code).toBe(1);
+    const next = (JSON.parse(done.stdout) as { level: string; next?: string }[])
+      .filter((f) => f.level !== 'ok')
+      .map((f) => f.next);
+    expect(next).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining('etcdctl alarm disarm'),
+        'boi-node cluster resume',
+        `boi-node node remove ${NODE_ID}`,
+        `boi-node task show ${TASK_ID}`,
+      ]),
+    );
+  });
+
+  it('exits 3 when no address answers', async () => {
+    const { url } = api;
+    await api.stop();
+    const done = await home.run(['doctor', '--endpoints', url]);
+    expect(done.code).toBe(3);
+    expect(done.stdout).toContain('connection refused');
+    api = await StubApi.start();
+  });
+});
