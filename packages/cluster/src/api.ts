@@ -21,7 +21,6 @@ import {
   type TaskId,
   type TaskView,
 } from '@boi/core';
-import { unchanged } from '@boi/store';
 import type { Adopter } from './adopt.ts';
 import type { Actor, ClusterApi, LogPlaces, Page } from './api-types.ts';
 import { cancelSpec, cancelTask, noTask } from './cancel.ts';
@@ -46,7 +45,6 @@ import {
 import { planDispatch } from './plan-dispatch.ts';
 import { findSpec, listSpecs, listTasks, logPlaces, resolveTask, showTask } from './queries.ts';
 import { retrySpec, retryTask } from './retry.ts';
-import { settleTxn } from './settle.ts';
 import { projectRef, specView } from './views.ts';
 
 /** Longest a write waits for a store that gives no definite answer. */
@@ -54,7 +52,7 @@ const WRITE_WITHIN_MS = 30_000;
 
 export interface ApiParts {
   readonly dispatcher: Dispatcher;
-  readonly adopter: Pick<Adopter, 'adopt'>;
+  readonly adopter: Pick<Adopter, 'removeNode'>;
 }
 
 export class Api implements ClusterApi {
@@ -175,26 +173,8 @@ export class Api implements ClusterApi {
   }
 
   async removeNode(node: NodeId, _actor?: Actor): Promise<{ id: NodeId; moved: number }> {
-    const { ctx } = this.#deps;
     const id = await findNode(this.#deps, node);
-    return this.#write(async (signal) => {
-      const { outcome, moved } = await this.#parts.adopter.adopt(id);
-      if (outcome === 'alive') {
-        throw new BoiError('wrong-state', `node ${id} is live; drain and stop it first`, { details: { node: id } });
-      }
-      if (outcome === 'unfinished') {
-        throw new BoiError('conflict', `node ${id} still has work that could not be moved; try again`, {
-          details: { node: id, moved },
-          retryAfterS: 1,
-        });
-      }
-      const { kv } = await ctx.store.get(ctx.keys.nodeconf(id));
-      if (kv !== undefined) {
-        const compares = [unchanged(kv.key, kv.modRevision)];
-        await settleTxn(ctx, signal, { compares, success: [{ op: 'delete', key: kv.key }] });
-      }
-      return { id, moved };
-    });
+    return { id, moved: await this.#parts.adopter.removeNode(id) };
   }
 
   cluster(): Promise<ClusterView> {
