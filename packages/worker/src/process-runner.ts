@@ -14,7 +14,7 @@ import { treeKey } from './processes/process-scan.ts';
 import { ProcessTable } from './processes/process-table.ts';
 import { type ReapedLeftovers, reapLeftovers } from './reap-leftovers.ts';
 import { Secrets } from './secrets.ts';
-import { ENV_ALLOWED } from './steps/environment.ts';
+import { allowedEnvironment, ENV_ALLOWED } from './steps/environment.ts';
 import { OUTPUT_BYTES_MAX } from './steps/outputs.ts';
 import { workRoot } from './steps/workspace.ts';
 import { TaskRun } from './task-run.ts';
@@ -50,6 +50,7 @@ export class ProcessRunner implements TaskRunner {
   readonly #table: ProcessTable;
   readonly #guard: Guard;
   readonly #secrets: Secrets;
+  readonly #allowedEnv: Readonly<Record<string, string>>;
   readonly #running = new Map<string, TaskRun>();
   readonly #ended = new Map<string, TaskRun>();
   #ready: Promise<string> | undefined;
@@ -58,6 +59,7 @@ export class ProcessRunner implements TaskRunner {
   constructor(options: ProcessRunnerOptions) {
     const { clock, logger, dataDir, env = process.env, secretsFile, logBytesMax, guardProgram } = options;
     this.#options = options;
+    this.#allowedEnv = allowedEnvironment(env, options.envAllowed ?? ENV_ALLOWED);
     this.#table = new ProcessTable(clock);
     this.#secrets = new Secrets({ env, ...(secretsFile === undefined ? {} : { file: secretsFile }) });
     this.logs = new LogStore({ dataDir, clock, ...(logBytesMax === undefined ? {} : { bytesMax: logBytesMax }) });
@@ -103,7 +105,7 @@ export class ProcessRunner implements TaskRunner {
       table: this.#table,
       guard: this.#guard,
       secrets: this.#secrets,
-      daemonEnv: this.#options.env ?? process.env,
+      allowedEnv: this.#allowedEnv,
       envAllowed: this.#options.envAllowed ?? ENV_ALLOWED,
       graceMs: this.#options.graceMs ?? GRACE_MS,
       outputBytesMax: this.#options.outputBytesMax ?? OUTPUT_BYTES_MAX,

@@ -41,7 +41,7 @@ export interface TaskRunDeps {
   readonly table: ProcessTable;
   readonly guard: Guard;
   readonly secrets: Secrets;
-  readonly daemonEnv: Readonly<Record<string, string | undefined>>;
+  readonly allowedEnv: Readonly<Record<string, string>>;
   readonly envAllowed: readonly string[];
   /** Between TERM and KILL unless the task says otherwise. */
   readonly graceMs: number;
@@ -129,7 +129,7 @@ export class TaskRun implements RunningTask {
     }
     const values = Object.values(secrets);
     this.#maskers = { stdout: new Masker(values), stderr: new Masker(values) };
-    const prepared = prepareWorkspace(dataDir, this.assignment);
+    const prepared = await prepareWorkspace(dataDir, this.assignment);
     if ('reason' in prepared) return failed(prepared.reason, prepared.message);
     const { workspace } = prepared;
     try {
@@ -148,7 +148,7 @@ export class TaskRun implements RunningTask {
     const { definition } = assignment;
     const env = taskEnvironment({
       assignment,
-      daemonEnv: deps.daemonEnv,
+      allowedEnv: deps.allowedEnv,
       allowed: deps.envAllowed,
       secrets,
       outputPath: workspace.outputPath,

@@ -8,7 +8,7 @@
  * Beyond the cap the first half is kept, then a marker stands as a line of the log itself, then the newest part; the
  * oldest of what follows the marker is removed as more arrives. Offsets never change: they count what was ever written.
  */
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '@boi/core';
@@ -57,6 +57,7 @@ export class LogWriter {
   #marksFlushedMs: number;
   #last: Mark | undefined;
   #writing: Promise<void> | undefined;
+  #syncing: Promise<void> = Promise.resolve();
   #ended = false;
   #error: Error | undefined;
   #drained: (() => void)[] = [];
@@ -137,23 +138,27 @@ export class LogWriter {
     this.#wake();
   }
 
-  /** Puts pending marks on disk: for a reader, and from time to time. Small appends to a file the page cache holds. */
-  async syncMarks(): Promise<void> {
+  /** Puts pending marks on disk: for a reader, and from time to time. One append at a time keeps them in order. */
+  syncMarks(): Promise<void> {
+    this.#syncing = this.#syncing.then(() => this.#appendPending());
+    return this.#syncing;
+  }
+
+  async #appendPending(): Promise<void> {
     if (this.#marks.length === 0) return;
-    const marks = this.#marks;
+    const bytes = encodeMarks(this.#marks);
     this.#marks = [];
     this.#marksFlushedMs = this.#options.clock.mono();
     const { dir, name } = this.#options;
     try {
-      appendMarks(join(dir, `${name}.idx`), marks);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return this.#fail(error as Error);
+      const file = await openAppend(dir, `${name}.idx`);
       try {
-        await mkdir(dir, { recursive: true, mode: 0o700 });
-        appendMarks(join(dir, `${name}.idx`), marks);
-      } catch (second) {
-        this.#fail(second as Error);
+        await file.appendFile(bytes);
+      } finally {
+        await file.close();
       }
+    } catch (error) {
+      this.#fail(error as Error);
     }
   }
 
@@ -215,7 +220,8 @@ export class LogWriter {
   }
 
   async #append(part: Part, buffers: Buffer[]): Promise<void> {
-    this.#file ??= await this.#open(part);
+    const { dir, name } = this.#options;
+    this.#file ??= await openAppend(dir, part.start === 0 ? `${name}.log` : `${name}.log.${part.start}`);
     let left = buffers;
     while (left.length > 0) {
       const { bytesWritten } = await this.#file.writev(left);
@@ -223,18 +229,6 @@ export class LogWriter {
       this.#writtenTo += bytesWritten;
       this.#queuedBytes -= bytesWritten;
       left = rest(left, bytesWritten);
-    }
-  }
-
-  async #open(part: Part): Promise<FileHandle> {
-    const { dir, name } = this.#options;
-    const path = join(dir, part.start === 0 ? `${name}.log` : `${name}.log.${part.start}`);
-    try {
-      return await open(path, APPEND, 0o600);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      await mkdir(dir, { recursive: true, mode: 0o700 });
-      return open(path, APPEND, 0o600);
     }
   }
 
@@ -290,11 +284,13 @@ function rest(buffers: Buffer[], written: number): Buffer[] {
   return left;
 }
 
-function appendMarks(path: string, marks: readonly Mark[]): void {
-  const fd = openSync(path, APPEND, 0o600);
+/** The directory is made when the first file of a spec finds none. */
+async function openAppend(dir: string, name: string): Promise<FileHandle> {
   try {
-    writeSync(fd, encodeMarks(marks));
-  } finally {
-    closeSync(fd);
+    return await open(join(dir, name), APPEND, 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    return open(join(dir, name), APPEND, 0o600);
   }
 }

@@ -24,7 +24,8 @@ export const ENV_ALLOWED: readonly string[] = [
 
 export interface EnvironmentInput {
   readonly assignment: Assignment;
-  readonly daemonEnv: Readonly<Record<string, string | undefined>>;
+  /** {@link allowedEnvironment} of the daemon. */
+  readonly allowedEnv: Readonly<Record<string, string>>;
   readonly allowed: readonly string[];
   readonly secrets: Readonly<Record<string, string>>;
   readonly outputPath: string;
@@ -32,10 +33,7 @@ export interface EnvironmentInput {
 
 export function taskEnvironment(input: EnvironmentInput): Record<string, string> {
   const { assignment } = input;
-  const env: Record<string, string> = {};
-  for (const [name, value] of Object.entries(input.daemonEnv)) {
-    if (value !== undefined && isAllowed(name, input.allowed)) env[name] = value;
-  }
+  const env: Record<string, string> = { ...input.allowedEnv };
   addInputs(env, assignment.inputs, input.allowed);
   Object.assign(env, assignment.definition.env, input.secrets);
   return Object.assign(env, {
@@ -48,6 +46,18 @@ export function taskEnvironment(input: EnvironmentInput): Record<string, string>
     BOI_FENCE: assignment.fence,
     BOI_OUTPUT: input.outputPath,
   });
+}
+
+/** What tasks see of the daemon's environment. Once per daemon: to list `process.env` costs as much as a small task. */
+export function allowedEnvironment(
+  daemonEnv: Readonly<Record<string, string | undefined>>,
+  allowed: readonly string[],
+): Readonly<Record<string, string>> {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(daemonEnv)) {
+    if (value !== undefined && isAllowed(name, allowed)) env[name] = value;
+  }
+  return env;
 }
 
 function isAllowed(name: string, allowed: readonly string[]): boolean {

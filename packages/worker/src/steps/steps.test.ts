@@ -1,6 +1,6 @@
 import type { Assignment } from '@boi/core';
 import { describe, expect, test } from 'vitest';
-import { ENV_ALLOWED, taskEnvironment } from './environment.ts';
+import { allowedEnvironment, ENV_ALLOWED, taskEnvironment } from './environment.ts';
 import { parseOutputs } from './outputs.ts';
 
 describe('outputs', () => {
@@ -46,10 +46,11 @@ describe('environment', () => {
     delivery: 1,
     fence: '77',
   } as unknown as Assignment;
+  const daemonEnv = { PATH: '/bin', LC_TIME: 'C', SECRET: 'no', BOI_SECRET_X: 'no', LD_PRELOAD: 'no' };
   const environment = (change: Partial<Assignment>, secrets = {}) =>
     taskEnvironment({
       assignment: { ...base, inputs: {}, definition: { ref: 'r', run: 'x' }, ...change },
-      daemonEnv: { PATH: '/bin', LC_TIME: 'C', SECRET: 'no', BOI_SECRET_X: 'no', LD_PRELOAD: 'no' },
+      allowedEnv: allowedEnvironment(daemonEnv, ENV_ALLOWED),
       allowed: ENV_ALLOWED,
       secrets,
       outputPath: '/o',
