@@ -26,8 +26,8 @@ export interface DrainOptions {
   readonly queue: OwnQueue;
   readonly held: HeldTasks;
   readonly runs: Runs;
-  /** Moves unclaimed entries to other nodes. */
-  readonly handOver: () => Promise<unknown>;
+  /** Moves unclaimed entries to other nodes, and when leaving what else this node does for the cluster. */
+  readonly handOver: (leaving: boolean) => Promise<void>;
   readonly settled: (held: Held, applied: boolean) => void;
 }
 
@@ -131,7 +131,7 @@ export class Drain {
     try {
       const ahead = held.inPhase('ahead');
       if (ahead.length > 0) await handBack(deps, held, ahead, settled);
-      if (this.standing !== 'paused' && queue.queued > 0) await handOver();
+      if (this.standing !== 'paused' && (this.draining || queue.queued > 0)) await handOver(this.draining);
     } catch (error) {
       log.warn({ err: error }, 'handing work over failed; trying again');
     }

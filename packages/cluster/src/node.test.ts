@@ -235,7 +235,7 @@ describe('drain', () => {
   });
 
   test('stopping the daemon requeues what runs and gives the session up at once', async () => {
-    const [one, two] = (await cluster.joinAll(2, { script: hangs })) as [TestNode, TestNode];
+    const [one, two] = (await cluster.joinAll(2, { slots: 8, script: hangs })) as [TestNode, TestNode];
     const spec = await cluster.dispatch({ tasks: tasks(4) });
     await cluster.clock.until(() => cluster.running(spec).length === 4, 5_000, 'they run');
     const there = one.runner.running.length;
@@ -251,7 +251,7 @@ describe('drain', () => {
 
 describe('crash of a node', () => {
   test('its tasks run on the others within its time to live and a little more, each result once', async () => {
-    const [one] = (await cluster.joinAll(3, { script: takes(2_000) })) as [TestNode];
+    const [one] = (await cluster.joinAll(3, { slots: 12, script: takes(2_000) })) as [TestNode];
     const spec = await cluster.dispatch({ tasks: tasks(12) });
     await cluster.clock.until(() => cluster.running(spec).length === 12, 5_000, 'all run');
     const lost = one.runner.running.length;
@@ -265,7 +265,7 @@ describe('crash of a node', () => {
   });
 
   test('a node that was cut off finds its tasks taken, stops them and commits nothing', async () => {
-    const [one, two] = (await cluster.joinAll(2, { script: takes(40_000) })) as [TestNode, TestNode];
+    const [one, two] = (await cluster.joinAll(2, { slots: 8, script: takes(40_000) })) as [TestNode, TestNode];
     const spec = await cluster.dispatch({ tasks: tasks(4) });
     await cluster.clock.until(() => cluster.running(spec).length === 4, 5_000, 'all run');
     const cut = one.runner.running.map(({ assignment }) => assignment.task);

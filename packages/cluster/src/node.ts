@@ -8,6 +8,7 @@
  */
 import { sleep } from '@boi/core';
 import type { Revision } from '@boi/store';
+import { Api } from './api.ts';
 import type { ClusterApi } from './api-types.ts';
 import { ClaimLoop } from './claim.ts';
 import type { Candidate } from './claim-plan.ts';
@@ -112,7 +113,7 @@ export class ClusterNode implements ClusterNodeHandle {
       queue: this.#queue,
       held,
       runs: this.#runs,
-      handOver: () => this.#services.handOver(),
+      handOver: (leaving) => this.#services.handOver(leaving),
       settled,
     });
     this.#loop = new ClaimLoop({
@@ -134,7 +135,7 @@ export class ClusterNode implements ClusterNodeHandle {
       this.#runs.heard(changes);
       this.#loop.wake();
     });
-    this.api = this.#services.dispatcher as unknown as ClusterApi;
+    this.api = new Api(deps, this.#services);
   }
 
   async start(): Promise<void> {

@@ -99,26 +99,20 @@ export class OwnQueue {
     const { clock } = this.#ctx;
     const wallMs = clock.now();
     const monoMs = clock.mono();
-    const due: Waiting[] = [];
-    let nextMs: number | undefined;
-    const look = (list: SortedList<Waiting>, at: (waiting: Waiting) => number, nowMs: number) => {
-      for (const waiting of list) {
-        if (at(waiting) > nowMs) {
-          nextMs = Math.min(nextMs ?? Number.POSITIVE_INFINITY, at(waiting) - nowMs);
-          return;
-        }
-        due.push(waiting);
-      }
-    };
-    look(this.#byWall, (waiting) => waiting.dueWallMs, wallMs);
-    look(this.#byMono, (waiting) => waiting.dueMonoMs, monoMs);
+    const due = [
+      ...upTo(this.#byWall, (waiting) => waiting.dueWallMs, wallMs),
+      ...upTo(this.#byMono, (waiting) => waiting.dueMonoMs, monoMs),
+    ];
     for (const waiting of due) {
       if (this.#waiting.get(waiting.task) !== waiting) continue;
       this.#stopWaiting(waiting);
       const stored = this.#stored(waiting.task);
       if (stored !== undefined) this.#enter(waiting.task, stored, false);
     }
-    return nextMs;
+    const [byWall] = this.#byWall;
+    const [byMono] = this.#byMono;
+    if (byWall === undefined || byMono === undefined) return undefined;
+    return Math.min(byWall.dueWallMs - wallMs, byMono.dueMonoMs - monoMs);
   }
 
   /** Takes an entry out of its lane while it is being claimed. The next change of its key, or `reconsider`, puts it back. */
@@ -234,4 +228,14 @@ export class OwnQueue {
     place.lane.candidates.remove(place.candidate);
     if (place.lane.candidates.size === 0) this.#lanes.delete(place.lane.key);
   }
+}
+
+/** The first items that are due. */
+function upTo(list: SortedList<Waiting>, dueMs: (waiting: Waiting) => number, nowMs: number): Waiting[] {
+  const due: Waiting[] = [];
+  for (const waiting of list) {
+    if (dueMs(waiting) > nowMs) break;
+    due.push(waiting);
+  }
+  return due;
 }

@@ -81,9 +81,9 @@ export class NodeServices {
     }
   }
 
-  /** Gives unclaimed entries and coordinations to other nodes. */
-  async handOver(): Promise<void> {
-    await this.#coordinators.handOver();
+  /** Gives unclaimed entries to other nodes; one that is leaving or draining gives its coordinations, too. */
+  async handOver(leaving: boolean): Promise<void> {
+    if (leaving) await this.#coordinators.handOver();
     await handOver(this.#deps, { entries: this.#work.queue.mirror.entries.values() });
   }
 

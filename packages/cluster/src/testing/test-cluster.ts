@@ -125,7 +125,8 @@ export class TestCluster {
   /** Every queue entry there is, by its key. */
   async entries(): Promise<Map<string, QueueEntry>> {
     const found = new Map<string, QueueEntry>();
-    for (const { key, value } of await this.#all(this.keys.allQueues())) found.set(key, codecs.entry.decode(key, value));
+    for (const { key, value } of await this.#all(this.keys.allQueues()))
+      found.set(key, codecs.entry.decode(key, value));
     return found;
   }
 
