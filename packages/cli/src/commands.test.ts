@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { clusterView, NODE_ID, nodeView, SPEC_ID, StubApi, specView, T0, TASK_ID, taskView } from '@boi/client/testing';
 import { BoiError, type LogEvent, type SpecEvent } from '@boi/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { stripped } from './output/width.ts';
 import { Home, type RunOptions } from './testing/harness.ts';
 
 let home: Home;
@@ -102,6 +103,7 @@ describe('spec dispatch', () => {
       reason: 'exit-code',
       message: 'exit code 2',
     });
+    api.on('spec.tasks', () => ({ items: [taskView()] }));
     events([
       { type: 'spec', spec: specView({ tasks: 1 }) },
       { type: 'task', task: failed },
@@ -115,6 +117,23 @@ describe('spec dispatch', () => {
     expect(done.stderr).toContain('build failed after 2s, exit code 2: exit code 2\n');
     expect(done.stderr).toContain(`nightly (${SPEC_ID}) failed: 1/1, 1 failed\n`);
     expect(done.stderr).not.toContain('\x1b');
+  });
+
+  it('draws bars on a terminal, which fit its width and end with the last state', async () => {
+    api.on('spec.dispatch', () => accepted);
+    api.on('spec.tasks', () => ({ items: [taskView()] }));
+    const counts = { succeeded: 19, failed: 0, cancelled: 0, skipped: 1 };
+    const last = specView({ name: 'x'.repeat(90), state: 'succeeded', tasks: 20, counts, endedAt: T0 + 65_000 });
+    events([
+      { type: 'spec', spec: specView({ tasks: 20 }) },
+      { type: 'end', spec: last },
+    ]);
+    const { stderr } = await run(['spec', 'dispatch', '-', '--wait', '--color', 'always'], {
+      stdin: SPEC,
+      terminal: true,
+    });
+    const line = stripped(stderr.trimEnd().split('\n').at(-1) ?? '');
+    expect(line).toMatch(/^x{27}… {2}█{22}▒░ {2}1:05 succeeded {2}20\/20, 19 succeeded, 1 sk.*…$/);
   });
 
   it('follows the output of tasks in whole lines after their refs, on standard error', async () => {

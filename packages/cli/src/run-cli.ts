@@ -10,7 +10,7 @@ export async function runCli(words: readonly string[], io: Io): Promise<number> 
   try {
     const found = findCommand(TABLE, words);
     const paint = painter(colourOf('auto', io.stdout, io.env));
-    const columns = Math.min(io.stdout.columns ?? 100, 120);
+    const columns = Math.min(io.stdout.columns || 100, 120);
     if ('prefix' in found) {
       // `help spec list` is `spec list --help`.
       const asked = found.prefix[0] === 'help';

@@ -22,6 +22,8 @@ const FINAL_TASK = ['succeeded', 'failed', 'timed-out', 'cancelled', 'skipped', 
 interface Followed {
   view?: SpecView;
   readonly running: Set<string>;
+  /** Tasks of which an event came: newer than any list. */
+  readonly told: Set<string>;
   lineAt: number;
   lastLine: string;
 }
@@ -36,7 +38,7 @@ export class Progress {
   constructor(session: Session, specs: readonly string[]) {
     this.#session = session;
     this.#now = session.io.now;
-    for (const spec of specs) this.#specs.set(spec, { running: new Set(), lineAt: 0, lastLine: '' });
+    for (const spec of specs) this.#specs.set(spec, { running: new Set(), told: new Set(), lineAt: 0, lastLine: '' });
     if (session.animated) this.#timer = setInterval(() => this.#draw(), REDRAW_MS);
   }
 
@@ -51,12 +53,19 @@ export class Progress {
   task(key: string, task: TaskView): void {
     const followed = this.#specs.get(key);
     if (followed === undefined) return;
+    followed.told.add(task.id);
     if (task.state === 'running') followed.running.add(task.id);
     else followed.running.delete(task.id);
     const failed = FAILED.includes(task.state);
     const small = (followed.view?.tasks ?? 0) <= TASK_LINES_MAX;
     if (failed || (!this.#session.animated && small && FINAL_TASK.includes(task.state)))
       this.line(this.#taskLine(task));
+  }
+
+  /** Tasks that were running before the events began. */
+  seed(key: string, running: readonly TaskView[]): void {
+    const followed = this.#specs.get(key);
+    for (const task of running) if (followed?.told.has(task.id) === false) followed.running.add(task.id);
   }
 
   /** A line that stays, above the bars. */
@@ -114,7 +123,7 @@ export class Progress {
   }
 
   #draw(): void {
-    const columns = this.#session.io.stderr.columns ?? 80;
+    const columns = this.#session.io.stderr.columns || 80;
     const names = [...this.#specs].map(([key, { view }]) => escapeName(view?.name ?? key));
     const nameCells = Math.min(28, Math.max(...names.map(displayWidth)));
     const lines = [...this.#specs.values()].map((followed, i) => {
@@ -147,7 +156,7 @@ export class Progress {
       err.dim('░'.repeat(Math.max(0, BAR_CELLS - filled - running)));
     const ended = view.endedAt ?? this.#now();
     const state = FINAL_SPEC.includes(view.state) ? ` ${paintState(err, view.state)}` : '';
-    return `${name}  ${bar}  ${this.#countsText(followed, view)}  ${clockTime(ended - view.createdAt)}${state}`;
+    return `${name}  ${bar}  ${clockTime(ended - view.createdAt)}${state}  ${this.#countsText(followed, view)}`;
   }
 
   #erase(): void {

@@ -1,6 +1,7 @@
 /** Waits for specs with progress: for `spec wait` and `--wait`. */
-import type { SpecView } from '@boi/core';
+import type { SpecView, TaskView } from '@boi/core';
 import { BoiError } from '@boi/core/errors';
+import { asFailure } from '../fail.ts';
 import { sayDuration } from '../flag-values.ts';
 import type { Session } from '../session.ts';
 import { specFarewell, untilDetached } from './detach.ts';
@@ -45,6 +46,7 @@ export function waitForSpecs(
 }
 
 async function followToEnd(session: Session, spec: string, progress: Progress, signal: AbortSignal): Promise<SpecView> {
+  let seeded = false;
   for await (const event of session.followSpec(spec, { tasks: true, signal })) {
     if (event.type === 'task') progress.task(spec, event.task);
     else if (event.type === 'link') {
@@ -52,9 +54,24 @@ async function followToEnd(session: Session, spec: string, progress: Progress, s
         event.state === 'lost' ? `connection lost (${event.text}); trying again` : `connected to ${event.text}`,
       );
     } else {
+      if (!seeded && event.type === 'spec') progress.seed(spec, await runningTasks(session, event.spec.id, signal));
+      seeded = true;
       progress.spec(spec, event.spec);
       if (event.type === 'end') return event.spec;
     }
   }
   throw new BoiError('unavailable', `the events of ${spec} ended before it did`);
+}
+
+/** What runs already, for the display only: that it cannot be listed now is no reason to stop waiting. */
+async function runningTasks(session: Session, spec: string, signal: AbortSignal): Promise<readonly TaskView[]> {
+  const params = { prj: session.project, spc: spec };
+  const query = { state: 'running', limit: 1000 } as const;
+  try {
+    return (await session.client.call('spec.tasks', { params, query, signal })).items;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (asFailure(error) === undefined) throw error;
+    return [];
+  }
 }
