@@ -115,10 +115,19 @@ export class WatchStream {
         fragment: true,
       },
     });
-    this.#confirm ??= this.#options.clock.timer(this.#options.confirmMs, () => {
+    if (this.#confirm === undefined) this.#awaitConfirmation();
+  }
+
+  /** Confirmations come in order: one within every `confirmMs`, or the stream is broken. */
+  #awaitConfirmation(): void {
+    this.#confirm?.cancel();
+    this.#confirm = undefined;
+    const { clock, confirmMs, connections } = this.#options;
+    if (![...this.#watchers.values()].some(({ created }) => !created)) return;
+    this.#confirm = clock.timer(confirmMs, () => {
       const connection = this.#open?.connection as Connection;
-      if (connection.heardAt < this.#openedAt) this.#options.connections.retire(connection);
-      this.#broken(`a watch was not confirmed within ${this.#options.confirmMs} ms`);
+      if (connection.heardAt < this.#openedAt) connections.retire(connection);
+      this.#broken(`a watch was not confirmed within ${confirmMs} ms`);
     });
   }
 
@@ -131,7 +140,7 @@ export class WatchStream {
     if (this.#open === undefined) return;
     this.#cancelled.add(watcher.id);
     this.#open.stream.write({ cancel_request: { watch_id: watcher.id } });
-    this.#settleConfirm();
+    this.#awaitConfirmation();
   }
 
   #receive(response: WireWatchResponse): void {
@@ -148,7 +157,7 @@ export class WatchStream {
     if (response.created) {
       watcher.created = true;
       this.#failures = 0;
-      this.#settleConfirm();
+      this.#awaitConfirmation();
     }
     if (response.events.length > 0) watcher.fragments.push(...toWatchEvents(response));
     if (!response.fragment && watcher.fragments.length > 0) handOver(watcher);
@@ -174,16 +183,10 @@ export class WatchStream {
       return;
     }
     this.#watchers.delete(watcher.id);
-    this.#settleConfirm();
+    this.#awaitConfirmation();
     if (this.#watchers.size === 0) this.#end();
     if (compacted !== '0') watcher.listener.onLost('compacted', `revision ${watcher.next} has been compacted`);
     else watcher.listener.onLost('refused', response.cancel_reason);
-  }
-
-  #settleConfirm(): void {
-    if ([...this.#watchers.values()].some(({ created }) => !created)) return;
-    this.#confirm?.cancel();
-    this.#confirm = undefined;
   }
 
   #broken(why: string): void {
