@@ -151,10 +151,7 @@ export class LogStore {
     for (;;) {
       signal.throwIfAborted();
       const live = this.#live.get(logName(place));
-      // Asked before reading: what is written after the answer wakes us.
       const state = await this.state(place);
-      const changed = live === undefined || live.ended ? undefined : live.changed(signal);
-      changed?.catch(() => undefined);
       if (offset < state.size) {
         const chunk = await this.read({ ...place, offset, limit: CHUNK_BYTES });
         if (chunk.bytes.length > 0 || chunk.gap !== undefined) {
@@ -164,9 +161,8 @@ export class LogStore {
         }
       }
       if (state.ended) return state;
-      if (changed !== undefined && live !== undefined && live.size <= Math.max(offset, state.size) && !live.ended) {
-        await changed;
-      }
+      // Nothing comes between this look and the wait, so no growth is slept through.
+      if (live !== undefined && !live.ended && live.size <= offset) await live.changed(signal);
     }
   }
 

@@ -81,14 +81,16 @@ export class ProcessScanner {
     }
     const markers = readMarkers(pid);
     if (markers === undefined) return undefined;
-    if (markers.empty && stat.parent !== KTHREADD && pid !== KTHREADD && known === undefined) {
+    const parent = seen.get(stat.parent) ?? this.#entries.get(stat.parent);
+    // Whoever has a task's process, or this one, for a parent is placed by that. What may be a runaway is looked at again.
+    const placed = parent?.key !== undefined || stat.parent === process.pid || stat.parent === KTHREADD;
+    if (markers.empty && !placed && pid !== KTHREADD && known === undefined) {
       const looks = (this.#newborn.get(pid) ?? 0) + 1;
       if (looks < NEWBORN_LOOKS_MAX) {
         this.#newborn.set(pid, looks);
         return 'newborn';
       }
     }
-    const parent = seen.get(stat.parent) ?? this.#entries.get(stat.parent);
     return { stat, key: markers.key ?? parent?.key, output: markers.output, readMs: nowMs };
   }
 }
