@@ -24,6 +24,7 @@ export default defineConfig({
           // About the repository itself: lint rules, examples, documentation.
           name: 'repository',
           include: ['.ci/**/*.test.ts', 'examples/**/*.test.ts'],
+          exclude: ['**/*.integration.test.ts', '**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -33,7 +34,11 @@ export default defineConfig({
         test: {
           // Real etcd, real processes: needs etcd on PATH. One file at a time, so that servers do not starve each other.
           name: 'integration',
-          include: ['packages/*/src/**/*.integration.test.ts', 'packages/*/test/**/*.integration.test.ts'],
+          include: [
+            'packages/*/src/**/*.integration.test.ts',
+            'packages/*/test/**/*.integration.test.ts',
+            'examples/**/*.integration.test.ts',
+          ],
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
