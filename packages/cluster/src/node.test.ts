@@ -404,6 +404,21 @@ describe('restart', () => {
     expect(old.runner.witnesses).toHaveLength(1);
   });
 
+  test('with fewer slots it gives away what no longer fits', async () => {
+    const script = takes(10);
+    const old = await cluster.join(1, { slots: 8, script });
+    await setPaused(true);
+    await cluster.clock.advance(10);
+    const spec = await cluster.dispatch({ tasks: tasks(2, { slots: 8 }) });
+    await cluster.crash(old);
+    await cluster.join(1, { slots: 2, script });
+    await cluster.clock.advance(1_000);
+    await cluster.join(2, { slots: 8, script });
+    await setPaused(false);
+    const results = await cluster.untilDone(spec);
+    expect([...results.values()].map(({ node }) => node)).toEqual([testNode(2), testNode(2)]);
+  });
+
   test('a second daemon with the identity of a live one is refused', async () => {
     await cluster.join(1);
     const second = cluster.make(1);

@@ -5,14 +5,17 @@
  *   2. list the own queue as it is now; what was taken away meanwhile is stopped here
  *   3. stop what runs without an entry, and wait until it is gone: no task starts where an older copy of it still lives
  *   4. hand back what was claimed ahead and never started
- *   5. look at every entry again: those claimed with a nonce that does not run here are claimed anew
+ *   5. give away what this node cannot run any more: it may have come back with fewer slots or other capabilities
+ *   6. look at every entry again: those claimed with a nonce that does not run here are claimed anew
  */
 import type { TaskRunner } from '@boi/core';
 import type { Committer } from './commit.ts';
 import type { NodeDeps } from './deps.ts';
 import { handBack } from './hand-back.ts';
+import { handOver } from './handover.ts';
 import { type Held, type HeldTasks, newHeld } from './held.ts';
 import type { OwnQueue } from './own-queue.ts';
+import { matches, placementFactsOf } from './placement.ts';
 import type { Runs } from './run.ts';
 
 export interface RestartOptions {
@@ -33,7 +36,18 @@ export async function restart(options: RestartOptions): Promise<void> {
   else await queue.mirror.start();
   await stopStrays(options);
   await handBack(deps, held, held.inPhase('ahead'), settled);
+  await giveAwayMisfits(deps, queue);
   queue.reconsiderAll();
+}
+
+async function giveAwayMisfits(deps: NodeDeps, queue: OwnQueue): Promise<void> {
+  const own = deps.membership.snapshot().members.get(deps.self);
+  if (own === undefined) return;
+  await handOver(deps, {
+    entries: queue.mirror.entries.values(),
+    select: ({ record }) => !matches(own, placementFactsOf(record)),
+    why: 'rebalanced',
+  });
 }
 
 async function stopStrays({ deps, queue, held, runs, runner }: RestartOptions): Promise<void> {

@@ -73,16 +73,18 @@ export class Runs {
    */
   startAhead(capacity: number): { readonly count: number; readonly holding: boolean } {
     const { held } = this.#options;
+    let free = capacity - held.busySlots;
     let count = 0;
     const tooLarge: Held[] = [];
     for (const ahead of held.inPhase('ahead')) {
       const holding = tooLarge.some((other) => (this.#passed.get(other) ?? 0) >= PASS_MAX);
-      if (holding || ahead.slots > capacity - held.busySlots) {
+      if (holding || ahead.slots > free) {
         tooLarge.push(ahead);
         count++;
         continue;
       }
       this.start(ahead);
+      free -= ahead.slots;
       for (const other of tooLarge) this.#passed.set(other, (this.#passed.get(other) ?? 0) + 1);
     }
     return { count, holding: tooLarge.some((other) => (this.#passed.get(other) ?? 0) >= PASS_MAX) };
