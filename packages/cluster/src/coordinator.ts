@@ -30,6 +30,8 @@ import { dispatcherGone, gotten, isFinalSpec, readHeader, type SpecRef } from '.
 const ITEM_WIDTH = 3;
 /** A cancel is repeated this often while tasks it is about have no result: entries move while they are looked for. */
 const STOP_AGAIN_MS = 1_000;
+/** A target's node went away between the view and the transaction; the membership hears of it in a moment. */
+const PLACE_AGAIN_MS = 50;
 /** After a store error. */
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 2_000;
@@ -269,7 +271,9 @@ export class Coordinator {
       const steps = plan.next(stop, header.record.concurrency);
       const work = this.#workOf(plan, steps, await this.#deps.placer());
       if (work.length === 0) break;
-      if (!(await this.#apply(work))) return 0;
+      const applied = await this.#apply(work);
+      if (applied === 'stale') return 0;
+      if (applied === 'held') return PLACE_AGAIN_MS;
     }
     const plan = this.#plan;
     const header = this.#header;
@@ -340,26 +344,28 @@ export class Coordinator {
     ];
   }
 
-  /** Makes the moves, a batch at a time. False: the view is out of date. */
-  async #apply(work: readonly { readonly make: () => Promise<Work> }[]): Promise<boolean> {
+  /** Makes the moves, a batch at a time. `stale`: the view is out of date; `held`: some target was refused, try it later. */
+  async #apply(work: readonly { readonly make: () => Promise<Work> }[]): Promise<'done' | 'stale' | 'held'> {
+    let held = false;
     const most = batchItemsMax(0, ITEM_WIDTH);
     for (let from = 0; from < work.length; from += most) {
       const items: Work[] = [];
       for (const { make } of work.slice(from, from + most)) items.push(await make());
       const answer = await this.#batch(items.map(({ txn }) => txn));
-      if (answer === undefined) return false;
+      if (answer === undefined) return 'stale';
       let gone = false;
       answer.items.forEach((item, i) => {
         if (item.outcome === 'applied') items[i]?.applied();
         else if (gotten(codecs.blocked, item.answers[0]) === undefined) gone = true;
+        else held = true;
       });
       if (gone) {
         // Ended by somebody else, or applied by a sending whose answer was lost: only the store knows.
         this.#plan = undefined;
-        return false;
+        return 'stale';
       }
     }
-    return true;
+    return held ? 'held' : 'done';
   }
 
   /** Undefined: refused, since the header is no longer as known. */
