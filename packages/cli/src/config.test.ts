@@ -1,4 +1,4 @@
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { configPath, updateConfig } from './config-file.ts';
@@ -167,5 +167,26 @@ describe('the configuration file', () => {
     expect(done.stderr).toContain('context "a": "endpoints" must be a list of URLs');
     await writeFile(file, '{');
     expect((await home.run(['context', 'list'])).code).toBe(2);
+  });
+});
+
+describe('logs sweep', () => {
+  it('says what would go, and removes it only when asked to', async () => {
+    const spec = 'spc_01kapz0vge5n3m8q2r7t4w0000';
+    const logs = join(home.directory, 'data/logs', spec);
+    await mkdir(logs, { recursive: true });
+    const old = join(logs, 'tsk_01kapz0vge5n3m8q2r7t4w0001.1.1.log');
+    await writeFile(old, 'x'.repeat(2048));
+    await utimes(old, 1, 1);
+    await writeFile(join(logs, 'tsk_01kapz0vge5n3m8q2r7t4w0002.1.1.log'), 'new');
+    const sweep = (...words: string[]) =>
+      home.run(['logs', 'sweep', '--data-dir', join(home.directory, 'data'), '-o', 'name', ...words]);
+    const looked = await sweep('--dry-run');
+    expect(looked).toMatchObject({ code: 0, stdout: 'tsk_01kapz0vge5n3m8q2r7t4w0001\n' });
+    expect(looked.stderr).toBe('would remove 1 logs, 2.0 KiB\n');
+    expect(await readdir(logs)).toHaveLength(2);
+    expect(await sweep()).toMatchObject({ code: 0, stderr: 'removed 1 logs, 2.0 KiB\n' });
+    expect(await readdir(logs)).toEqual(['tsk_01kapz0vge5n3m8q2r7t4w0002.1.1.log']);
+    expect((await home.run(['logs', 'sweep', '--data-dir', '/does/not/exist'])).code).toBe(4);
   });
 });

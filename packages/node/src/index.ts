@@ -2,4 +2,5 @@ export * from './config.ts';
 export * from './daemon.ts';
 export * from './dev.ts';
 export * from './join.ts';
+export { sweepDataDir } from './sweep-logs.ts';
 export { VERSION } from './version.ts';

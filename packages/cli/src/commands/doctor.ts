@@ -120,7 +120,7 @@ async function checkDisk(session: Session): Promise<Finding> {
       check: 'disk',
       level: free < DISK_ERROR ? 'error' : 'warning',
       finding,
-      next: 'du -x --max-depth=2, in that directory',
+      next: 'boi-node logs sweep --dry-run',
     };
   } catch (error) {
     return { check: 'disk', level: 'warning', finding: `${directory}: ${(error as Error).message}` };

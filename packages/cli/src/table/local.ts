@@ -87,6 +87,36 @@ export const LOCAL_COMMANDS: readonly Command[] = [
     load: async () => (await import('../commands/config-show.ts')).showConfig,
   },
   {
+    path: ['logs', 'sweep'],
+    summary: 'Remove logs past their keeping time from a data directory, as the daemon does by itself.',
+    description: [
+      'With --dry-run it only looks, also while the daemon runs; the daemon never removes the log of a running task. Without it no daemon may be running on that directory.',
+    ],
+    flags: [
+      {
+        name: 'data-dir',
+        kind: 'text',
+        value: 'DIRECTORY',
+        completes: 'directory',
+        summary: "The daemon's data directory.",
+        default: './boi-data',
+      },
+      {
+        name: 'config',
+        kind: 'text',
+        value: 'FILE',
+        completes: 'file',
+        summary: "The daemon's configuration file, for its directory and limits (`log-keep`, `log-keep-bytes`).",
+      },
+      { name: 'dry-run', kind: 'switch', summary: 'Only say what would be removed.' },
+    ],
+    examples: [
+      { line: 'boi-node logs sweep --dry-run', does: 'what would go' },
+      { line: 'boi-node logs sweep --data-dir /var/lib/boi', does: 'remove it' },
+    ],
+    load: async () => (await import('../commands/logs-sweep.ts')).sweepLogs,
+  },
+  {
     path: ['doctor'],
     summary:
       'Check configuration, addresses, store, clocks, disk, versions and waiting work; each finding with the next command.',

@@ -1,0 +1,209 @@
+/**
+ * A cluster as an operator has one: a real etcd, nodes as processes with a directory each, and a shell that knows their
+ * addresses. What tests ask more than once is here: dispatch, the end of a spec, the task that runs, what fsck says.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BoiClient, followSpec } from '@boi/client';
+import type { FsckReport, SpecState, SpecView, TaskView } from '@boi/core';
+import { type EtcdServer, startEtcd, TcpProxy } from '@boi/store/testing';
+import { ensureBuilt } from './build.ts';
+import { NodeProcess } from './node-process.ts';
+import { Shell } from './shell.ts';
+import { until } from './until.ts';
+
+export interface ClusterOptions {
+  /** Default 3. */
+  readonly nodes?: number;
+  /** Of each node. Default 2. */
+  readonly slots?: number;
+  /** A proxy between each node and etcd. */
+  readonly proxied?: boolean;
+  /** Further flags of `join`. */
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** States a spec does not leave. */
+const ENDED: readonly SpecState[] = ['succeeded', 'failed', 'cancelled'];
+
+export class Cluster {
+  readonly dir: string;
+  readonly etcd: EtcdServer;
+  readonly nodes: readonly NodeProcess[];
+  readonly #proxies: ReadonlyMap<NodeProcess, TcpProxy>;
+  #shell: Shell | undefined;
+  #client: BoiClient | undefined;
+
+  private constructor(
+    dir: string,
+    etcd: EtcdServer,
+    nodes: readonly NodeProcess[],
+    proxies: ReadonlyMap<NodeProcess, TcpProxy>,
+  ) {
+    this.dir = dir;
+    this.etcd = etcd;
+    this.nodes = nodes;
+    this.#proxies = proxies;
+  }
+
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    await ensureBuilt();
+    const dir = await mkdtemp(join(tmpdir(), 'boi-system-'));
+    const etcd = await startEtcd();
+    const proxies = new Map<NodeProcess, TcpProxy>();
+    const nodes: NodeProcess[] = [];
+    for (let i = 1; i <= (options.nodes ?? 3); i++) {
+      const proxy = options.proxied ? await TcpProxy.start({ port: etcd.port }) : undefined;
+      const node = new NodeProcess({
+        name: `node-${i}`,
+        dataDir: join(dir, `node-${i}`),
+        etcd: proxy?.endpoint ?? etcd.endpoint,
+        slots: options.slots ?? 2,
+        flags: options.flags ?? [],
+        env: options.env ?? {},
+      });
+      nodes.push(node);
+      if (proxy !== undefined) proxies.set(node, proxy);
+    }
+    const cluster = new Cluster(dir, etcd, nodes, proxies);
+    try {
+      await Promise.all(nodes.map((node) => node.start()));
+      cluster.#shell = await Shell.open(join(dir, 'laptop'), cluster.urls);
+      cluster.#client = new BoiClient({ endpoints: cluster.urls });
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  get urls(): readonly string[] {
+    return this.nodes.map(({ url }) => url);
+  }
+
+  /** Knows all nodes. */
+  get shell(): Shell {
+    if (this.#shell === undefined) throw new Error('the cluster is not up');
+    return this.#shell;
+  }
+
+  /** For questions about the state; what a user does goes through the shell. */
+  get client(): BoiClient {
+    if (this.#client === undefined) throw new Error('the cluster is not up');
+    return this.#client;
+  }
+
+  /** Another shell, whose context has these addresses alone. */
+  shellOf(name: string, ...nodes: readonly NodeProcess[]): Promise<Shell> {
+    return Shell.open(
+      join(this.dir, name),
+      nodes.map(({ url }) => url),
+    );
+  }
+
+  proxy(node: NodeProcess): TcpProxy {
+    const proxy = this.#proxies.get(node);
+    if (proxy === undefined) throw new Error('the cluster was started without proxies');
+    return proxy;
+  }
+
+  node(idOrName: string | undefined): NodeProcess {
+    const node = this.nodes.find(({ id, name }) => id === idOrName || name === idOrName);
+    if (node === undefined) throw new Error(`there is no node ${idOrName}`);
+    return node;
+  }
+
+  others(node: NodeProcess): readonly NodeProcess[] {
+    return this.nodes.filter((other) => other !== node);
+  }
+
+  /** Dispatches from standard input; answers the id. */
+  async dispatch(spec: object, ...flags: readonly string[]): Promise<string> {
+    const stdout = await this.shell.ok(['spec', 'dispatch', '-', ...flags], JSON.stringify(spec));
+    return stdout.trim();
+  }
+
+  spec(id: string): Promise<SpecView> {
+    return this.client.call('spec.show', { params: { prj: 'default', spc: id } });
+  }
+
+  /** By id, or `SPEC/REF`. */
+  task(id: string): Promise<TaskView> {
+    return this.client.call('task.show', { params: { prj: 'default', tsk: id } });
+  }
+
+  async tasks(spec: string): Promise<readonly TaskView[]> {
+    const found: TaskView[] = [];
+    let after: string | undefined;
+    do {
+      const page = await this.client.call('spec.tasks', {
+        params: { prj: 'default', spc: spec },
+        query: { limit: 1000, ...(after === undefined ? {} : { after }) },
+      });
+      found.push(...page.items);
+      after = page.next;
+    } while (after !== undefined);
+    return found;
+  }
+
+  /** Resolves with the spec when it has ended, told by its events. */
+  async ended(spec: string, withinMs = 60_000): Promise<SpecView> {
+    const signal = AbortSignal.timeout(withinMs);
+    try {
+      for await (const event of followSpec(this.client, { project: 'default', spec, tasks: false, signal })) {
+        if (event.type === 'end') return event.spec;
+      }
+    } catch (error) {
+      const now = await this.spec(spec);
+      if (ENDED.includes(now.state)) return now;
+      const waiting = (await this.tasks(spec)).filter(({ endedAt }) => endedAt === undefined).slice(0, 5);
+      throw new Error(`${spec} has not ended within ${withinMs / 1000} s: ${JSON.stringify({ now, waiting })}`, {
+        cause: error,
+      });
+    }
+    throw new Error(`the events of ${spec} ended before it did`);
+  }
+
+  /** The task when it is in that state. */
+  taskIn(id: string, state: TaskView['state'], withinMs = 30_000): Promise<TaskView> {
+    return this.taskThat(id, `is ${state}`, (task) => task.state === state, withinMs);
+  }
+
+  async taskThat(id: string, what: string, test: (task: TaskView) => boolean, withinMs = 30_000): Promise<TaskView> {
+    let last: TaskView | undefined;
+    return until(
+      `${id} ${what}`,
+      async () => {
+        last = await this.task(id);
+        return test(last) && last;
+      },
+      withinMs,
+    ).catch((error: Error) => {
+      throw new Error(`${error.message}; it is ${JSON.stringify(last)}`);
+    });
+  }
+
+  /** The findings, warnings too. */
+  async findings(): Promise<FsckReport['findings']> {
+    return (await this.client.call('cluster.fsck', {})).findings;
+  }
+
+  /** Stops what runs, brings back what does not, and undoes cordons and pauses: for the next test. */
+  async restore(): Promise<void> {
+    for (const proxy of this.#proxies.values()) proxy.set('flow');
+    for (const node of this.nodes) if (!node.alive) await node.start();
+    await Promise.all(this.nodes.map((node) => node.ready()));
+  }
+
+  async stop(): Promise<void> {
+    this.#client?.close();
+    const stopped = await Promise.allSettled(this.nodes.map((node) => node.stop()));
+    await Promise.all([...this.#proxies.values()].map((proxy) => proxy.stop()));
+    await this.etcd.stop();
+    await rm(this.dir, { recursive: true, force: true });
+    const failed = stopped.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+}
