@@ -214,7 +214,8 @@ type Parsed = { value: unknown } | { problem: string };
 
 function parseSetting(name: SettingName, raw: unknown): Parsed {
   const s: Setting = DAEMON_SETTINGS[name];
-  const text = typeof raw === 'string' ? raw.trim() : raw;
+  // Not for texts: a name with blanks round it must be refused, not mended.
+  const text = typeof raw === 'string' && s.type !== 'string' ? raw.trim() : raw;
   switch (s.type) {
     case 'string':
       return typeof text === 'string' ? { value: text } : { problem: 'must be text' };

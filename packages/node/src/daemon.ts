@@ -9,7 +9,7 @@
 import type { AddressInfo } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { ClusterNode, type ClusterNodeHandle, METRICS } from '@boi/cluster';
-import { BoiError, type NodeId, validateName } from '@boi/core';
+import { BoiError, type NodeId, requireName } from '@boi/core';
 import { CountingStore, type Store } from '@boi/store';
 import { type DataDirLock, hostFacts, type Logger, lockDataDir, systemClock, systemRandom } from '@boi/system';
 import type { FastifyInstance } from 'fastify';
@@ -176,8 +176,7 @@ export function checkSettings(config: DaemonConfig): void {
       `--prefix ${config.prefix}: must begin and end with \`/\`, for instance /boi/`,
     );
   }
-  const issue = config.name === undefined ? undefined : validateName(config.name, 'node');
-  if (issue !== undefined) throw new BoiError('invalid-name', `--name: ${issue.message}`, { issues: [issue] });
+  if (config.name !== undefined) requireName('node', config.name, '/name');
 }
 
 function capabilities(config: DaemonConfig): Record<string, string | number | boolean> {
