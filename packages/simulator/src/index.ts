@@ -1,0 +1,1 @@
+export { type SimulationOptions, type SimulationResult, simulate } from './simulation.ts';
