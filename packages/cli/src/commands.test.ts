@@ -167,6 +167,33 @@ describe('spec dispatch', () => {
     expect(api.of('spec.cancel')).toEqual([]);
   });
 
+  it('goes on with another node of the context when the one that answers dies', async () => {
+    const other = await StubApi.start();
+    try {
+      api.on('spec.dispatch', () => accepted);
+      api.on('spec.tasks', () => ({ items: [] }));
+      api.on('spec.events', ({ response }) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write(`event: spec\ndata: ${JSON.stringify(specView())}\n\n`, () => void api.stop());
+        return undefined;
+      });
+      other.on('spec.events', ({ response }) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.end(`event: end\ndata: ${JSON.stringify(specView({ state: 'succeeded' }))}\n\n`);
+        return undefined;
+      });
+      const env = { BOI_ENDPOINTS: `${api.url},${other.url}` };
+      const done = await run(['spec', 'dispatch', '-', '--wait'], { stdin: SPEC, env });
+      expect(done).toMatchObject({ code: 0, stdout: `${SPEC_ID}\n` });
+      expect(done.stderr).toContain(`connected to ${other.url}`);
+      expect(other.of('spec.dispatch')).toEqual([]);
+      expect(other.violations).toEqual([]);
+    } finally {
+      await other.stop();
+      api = await StubApi.start();
+    }
+  });
+
   it('shows where tasks would go with --dry-run, and dispatches nothing', async () => {
     api.on('spec.plan', () => ({
       tasks: [

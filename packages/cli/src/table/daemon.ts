@@ -53,7 +53,7 @@ export const DAEMON_COMMANDS: readonly Command[] = [
       'Prints the addresses of its nodes and a line beginning with `ready`. Ctrl-C stops it, and the context that was current before is current again.',
     ],
     flags: [
-      { name: 'nodes', kind: 'integer', min: 1, max: 64, default: '3', summary: 'Nodes to start.' },
+      { name: 'nodes', kind: 'integer', min: 1, max: 20, default: '3', summary: 'Nodes to start.' },
       {
         name: 'slots',
         kind: 'integer',

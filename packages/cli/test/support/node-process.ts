@@ -1,5 +1,6 @@
 /**
- * One `boi-node join` as a process of its own, with a data directory that outlives it. Ready when /readyz answers 200.
+ * One `boi-node join` as a process of its own, with a data directory that outlives it and the label `at` with its name, so
+ * that a task can require it. Ready when /readyz answers 200.
  * Signals go to its own pid; its guard and its tasks are its own business, and `stop` waits until they are gone.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -103,7 +104,7 @@ export class NodeProcess {
       '--slots',
       String(slots),
     ];
-    words.push('--listen', this.#listen, '--session-ttl', `${SESSION_TTL_MS}ms`, ...flags);
+    words.push('--listen', this.#listen, '--session-ttl', `${SESSION_TTL_MS}ms`, '--label', `at=${name}`, ...flags);
     const { PATH, HOME, TMPDIR } = process.env;
     const child = spawn(process.execPath, [COMMAND, ...words], {
       env: { PATH, HOME, TMPDIR, ...env },
