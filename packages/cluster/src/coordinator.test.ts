@@ -1,4 +1,5 @@
 import type { SpecId } from '@boi/core';
+import type { MemoryStore, Txn } from '@boi/store';
 import { describe, expect, it } from 'vitest';
 import { cancelSpec, cancelTask } from './cancel.ts';
 import { retryTask } from './retry.ts';
@@ -11,6 +12,25 @@ async function withRig(nodes: number, body: (rig: SpecRig) => Promise<void>): Pr
   const rig = await SpecRig.create(nodes);
   await body(rig);
   await rig.stop();
+}
+
+/** From the write on that `dies` says, nothing answers; that write itself may have been applied. */
+function mortal(store: MemoryStore, dies: () => boolean, applied: boolean): MemoryStore {
+  let dead = false;
+  return new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (name !== 'txn' && name !== 'batch') return value.bind(target);
+      return async (write: Txn) => {
+        const send = () => (value as (w: Txn) => Promise<unknown>).call(target, write);
+        if (!dead && !dies()) return send();
+        if (!dead && applied) await send();
+        dead = true;
+        return { outcome: 'unknown', cause: new Error('no answer') };
+      };
+    },
+  });
 }
 
 const DIAMOND = [{}, { needs: [1] }, { needs: [1] }, { needs: [2, 3] }];
@@ -124,6 +144,39 @@ describe('a coordinator', () => {
       const header = await rig.runToEnd(spc);
       expect(header, `died after ${after} results`).toMatchObject({ state: 'succeeded', counts: { succeeded: 5 } });
       await rig.stop();
+    }
+  });
+
+  it('that dies after any of its requests, applied or not, is continued by the next', async () => {
+    for (const applied of [true, false]) {
+      for (let k = 1; k <= 40; k++) {
+        let armed = false;
+        let writes = 0;
+        let died = false;
+        const rig = await SpecRig.create(3, {}, (store) => mortal(store, () => armed && ++writes >= k, applied));
+        const spc = await rig.dispatch([...DIAMOND, { needs: [4], when: 'failure' }, {}, { needs: [6] }], {
+          concurrency: 2,
+        });
+        armed = true;
+        for (let turn = 0; turn < 30 && !died; turn++) {
+          await rig.settle();
+          if (writes >= k) {
+            armed = false;
+            died = true;
+            const coordinator = (await rig.header(spc))?.coordinator;
+            const n = rig.nodes.findIndex(({ id }) => id === coordinator) + 1;
+            if (n > 0) await rig.die(n);
+          } else if ((await rig.finish((index) => (index === 6 ? 'failed' : 'succeeded'))) === 0) break;
+        }
+        const header = await rig.runToEnd(spc, (index) => (index === 6 ? 'failed' : 'succeeded'));
+        const outcomes = await rig.outcomes(spc);
+        expect(header.state, `request ${k}`).toBe('failed');
+        expect(outcomes).toMatchObject({ 1: 'succeeded', 4: 'succeeded', 5: 'skipped', 6: 'failed', 7: 'skipped' });
+        await rig.stop();
+        if (died) continue;
+        expect(k).toBeGreaterThan(6);
+        break;
+      }
     }
   });
 
