@@ -13,27 +13,18 @@
  * While there is no session results are kept on disk, and committed by {@link Committer.flush}, oldest first, before this
  * node claims anything again.
  */
-import { parseId, sleep, type TaskReport, type Timer } from '@boi/core';
-import {
-  absent,
-  type BatchItemAnswer,
-  batchItemsMax,
-  type Compare,
-  type Op,
-  type OpAnswer,
-  type Revision,
-  type Txn,
-  unchanged,
-} from '@boi/store';
+import { sleep, type TaskReport, type Timer } from '@boi/core';
+import { type BatchItemAnswer, batchItemsMax, type Txn, unchanged } from '@boi/store';
+import { tellApplied } from './commit-events.ts';
 import type { NodeDeps } from './deps.ts';
-import { decideEnding, type Ending, finalHeader, poisonResult } from './ending.ts';
-import { claimEvent, type Held, type HeldTasks, newHeld } from './held.ts';
-import { heldLock } from './move.ts';
-import type { BufferedResult, ResultBuffer } from './node-types.ts';
-import { type Codec, codecs, type QueueEntry, type ResultRecord, type Stored } from './records.ts';
-import { requeueTxn } from './requeue.ts';
-import { definitionOf } from './run.ts';
+import type { Ending } from './ending.ts';
+import { claimEvent, type Held, type HeldTasks } from './held.ts';
+import { rereadKept } from './kept-results.ts';
+import type { ResultBuffer } from './node-types.ts';
+import { type Ended, type Prepared, prepareCommit } from './prepare-commit.ts';
+import { codecs } from './records.ts';
 import { type Settled, settleBatch } from './settle.ts';
+import { gotten } from './spec-ref.ts';
 
 const BATCH_MAX = 100;
 /** Of the values in one request; the store's limit leaves room for keys and compares. */
@@ -43,22 +34,6 @@ const FLUSH_MAX = 50;
 const RETRY_MS = 500;
 /** Refused this often for something that changes meanwhile, it waits before the next try. */
 const TRIES_AT_ONCE = 3;
-
-interface Ended {
-  readonly held: Held;
-  readonly report: TaskReport;
-  /** Instead of what the report says: its claims were lost too often. */
-  readonly poison?: boolean;
-  /** On disk. */
-  kept: boolean;
-  tries: number;
-}
-
-interface Prepared {
-  readonly ended: Ended;
-  readonly ending: Ending;
-  readonly txn: Txn;
-}
 
 export interface CommitterOptions {
   readonly deps: NodeDeps;
@@ -108,10 +83,10 @@ export class Committer {
   /** Commits what is on disk, oldest first. Resolves when all of it is definite; rejects when the store is away or on stop. */
   async flush(): Promise<void> {
     await this.#quiet();
-    const { buffer } = this.#options;
+    const { buffer, deps, held } = this.#options;
     const stored = await buffer.all();
     for (let i = 0; i < stored.length; i += FLUSH_MAX) {
-      await this.#sendAll(await this.#reread(stored.slice(i, i + FLUSH_MAX)));
+      await this.#sendAll(await rereadKept(deps, held, this.#kept, stored.slice(i, i + FLUSH_MAX)));
     }
     // What could not be written to the disk.
     await this.#sendAll([...this.#kept.values()]);
@@ -223,7 +198,7 @@ export class Committer {
   async #send(batch: readonly Ended[]): Promise<Ended[]> {
     const { deps } = this.#options;
     const { ctx } = deps;
-    const prepared = await Promise.all(batch.map((ended) => this.#prepare(ended)));
+    const prepared = await Promise.all(batch.map((ended) => prepareCommit(deps, ended)));
     const left: Ended[] = [];
     let group: Prepared[] = [];
     let chars = 0;
@@ -278,58 +253,13 @@ export class Committer {
     }
   }
 
-  async #prepare(ended: Ended): Promise<Prepared> {
-    const { deps } = this.#options;
-    const { ctx, self } = deps;
-    const { held, report } = ended;
-    const nowMs = ctx.clock.now();
-    const failed = report.outcome === 'failed' || report.outcome === 'timed-out';
-    const retries = failed && !ended.poison ? (await definitionOf(deps, held).catch(goneOnly))?.retries : undefined;
-    const { random, config } = ctx;
-    const ending: Ending = ended.poison
-      ? { kind: 'result', result: poisonResult(self, held, nowMs) }
-      : decideEnding({ self, held, report, retries, deliveriesMax: config.deliveriesMax, nowMs, random });
-    if (ending.kind === 'requeue') return { ended, ending, txn: await requeueTxn(deps, held, ending) };
-    if (held.entry.single && held.header === undefined) await this.#readHeader(held);
-    return { ended, ending, txn: this.#resultTxn(held, ending.result) };
-  }
-
-  async #readHeader(held: Held): Promise<void> {
-    const { keys, store } = this.#options.deps.ctx;
-    const { kv } = await store.get(keys.spec(held.project, held.spec));
-    if (kv !== undefined) held.header = stored(codecs.spec, kv);
-  }
-
-  #resultTxn(held: Held, result: ResultRecord): Txn {
-    const { keys } = this.#options.deps.ctx;
-    const resultKey = keys.result(held.spec, held.task);
-    const compares: Compare[] = [unchanged(held.key, held.revision), absent(resultKey)];
-    const success: Op[] = [
-      { op: 'put', key: resultKey, value: codecs.result.encode(result) },
-      { op: 'delete', key: held.key },
-    ];
-    const failure: Op[] = [
-      { op: 'get', key: held.key },
-      { op: 'get', key: resultKey },
-    ];
-    const lock = heldLock(keys, held.entry);
-    if (lock !== undefined) success.push({ op: 'delete', key: lock });
-    const { header } = held;
-    if (held.entry.single && header !== undefined) {
-      compares.push(unchanged(header.key, header.modRevision));
-      success.push({ op: 'put', key: header.key, value: codecs.spec.encode(finalHeader(header.record, result)) });
-      failure.push({ op: 'get', key: header.key });
-    }
-    return { compares, success, failure };
-  }
-
   /** Answers whether the claim is over; if not it must be tried again. */
   async #settle({ ended, ending }: Prepared, answer: BatchItemAnswer, resent: boolean): Promise<boolean> {
     const { deps } = this.#options;
     const { held } = ended;
     if (answer.outcome === 'applied') return this.#applied(ended, ending);
-    const entry = found(codecs.entry, answer.answers[0]);
-    const result = found(codecs.result, answer.answers[1]);
+    const entry = gotten(codecs.entry, answer.answers[0]);
+    const result = gotten(codecs.result, answer.answers[1]);
     if (result !== undefined) {
       const mine = result.record.node === deps.self && result.record.fence === held.fence;
       return mine && ending.kind === 'result' ? this.#applied(ended, ending) : this.#superseded(ended, 'has-result');
@@ -338,7 +268,7 @@ export class Committer {
       // A cancel mark, a header or a target node that changed: decided anew with what is there now.
       held.entry = entry.record;
       held.revision = entry.modRevision;
-      const header = found(codecs.spec, answer.answers[2]);
+      const header = gotten(codecs.spec, answer.answers[2]);
       if (held.entry.single && ending.kind === 'result') {
         if (header === undefined) delete held.header;
         else held.header = header;
@@ -355,39 +285,9 @@ export class Committer {
   async #applied(ended: Ended, ending: Ending): Promise<true> {
     const { deps } = this.#options;
     const { ctx, self } = deps;
-    const { held, report } = ended;
-    if (ending.kind === 'result') {
-      const { outcome, reason, exitCode } = ending.result;
-      ctx.metrics.count('boi_core_commits_total', 1, { outcome });
-      const more = {
-        outcome,
-        ...(reason === undefined ? {} : { reason }),
-        ...(exitCode === undefined ? {} : { exitCode }),
-      };
-      if (outcome === 'cancelled') {
-        const { task, spec, project } = held;
-        ctx.emit({ kind: 'task.cancelled', project, task, spec, executor: self });
-      } else ctx.emit(claimEvent(self, held, outcome === 'succeeded' ? 'task.completed' : 'task.failed', more));
-      this.#specEnded(held, ending.result);
-    } else {
-      ctx.metrics.count('boi_core_requeues_total', 1, { why: ending.why });
-      const { outcome, reason, exitCode } = report;
-      const more = { outcome, delayMs: ending.delayMs, ...(reason === undefined ? {} : { reason }) };
-      if (ending.why === 'retry') {
-        ctx.emit(claimEvent(self, held, 'task.retried', { ...more, ...(exitCode === undefined ? {} : { exitCode }) }));
-      }
-    }
+    tellApplied(ctx, self, ended, ending);
     await this.#over(ended, true);
     return true;
-  }
-
-  #specEnded(held: Held, { outcome }: ResultRecord): void {
-    if (!held.entry.single) return;
-    const { ctx } = this.#options.deps;
-    const { project, spec } = held;
-    const failed = outcome !== 'succeeded' && outcome !== 'cancelled';
-    if (failed) ctx.emit({ kind: 'spec.failed', project, spec, tasks: 1, failed: 1 });
-    else ctx.emit({ kind: 'spec.completed', project, spec, outcome, tasks: 1 });
   }
 
   async #superseded(ended: Ended, reason: string): Promise<true> {
@@ -413,79 +313,6 @@ export class Committer {
       deps.ctx.log.warn({ err: error, task: held.task }, 'a committed result stays on disk');
     });
   }
-
-  /** What is on disk, with the entries as they are now. What is no longer this node's is dropped here. */
-  async #reread(results: readonly BufferedResult[]): Promise<Ended[]> {
-    const { deps, held: table } = this.#options;
-    const { ctx, self, membership } = deps;
-    const known: { buffered: BufferedResult; task: Held['task'] }[] = [];
-    for (const buffered of results) {
-      const task = parseId('task', buffered.task);
-      if (task !== undefined) known.push({ buffered, task });
-      else ctx.log.error({ task: buffered.task }, 'a kept result names no task; it is left alone');
-    }
-    if (known.length === 0) return [];
-    const read = await ctx.store.txn({
-      compares: [],
-      success: known.map(({ task }): Op => ({ op: 'get', key: ctx.keys.queue(self, task) })),
-    });
-    if (read.outcome === 'unknown') throw read.cause;
-    const ended: Ended[] = [];
-    for (const [i, { buffered, task }] of known.entries()) {
-      const { fence, nonce, report, attempt, delivery } = buffered;
-      const entry = found(codecs.entry, read.answers[i]);
-      const own = this.#kept.get(`${task} ${fence}`);
-      const mine = entry?.record.claim?.nonce === nonce;
-      if (own !== undefined) {
-        if (entry !== undefined && mine) {
-          own.held.entry = entry.record;
-          own.held.revision = entry.modRevision;
-        }
-        // No longer ours: the refusal will say so, and whether it was this result that ended it.
-        ended.push(own);
-        continue;
-      }
-      const key = ctx.keys.queue(self, task);
-      const record: QueueEntry =
-        entry !== undefined && mine
-          ? entry.record
-          : { v: 1, prj: buffered.project as Held['project'], attempt, deliveries: delivery, queuedAt: report.endedAt };
-      const held = newHeld({
-        task,
-        key,
-        nonce,
-        fence: fence as Revision,
-        incarnation: membership.snapshot().incarnationRevision,
-        entry: record,
-        revision: mine ? entry.modRevision : (fence as Revision),
-        phase: 'ended',
-      });
-      // Under its nonce, so that its entry is not taken for one to be claimed anew.
-      if (mine) table.add(held);
-      const again: Ended = { held, report, kept: true, tries: 0 };
-      this.#kept.set(`${task} ${fence}`, again);
-      ended.push(again);
-    }
-    return ended;
-  }
-}
-
-function found<T>(codec: Codec<T>, answer: OpAnswer | undefined): Stored<T> | undefined {
-  return answer?.op === 'get' && answer.kv !== undefined ? stored(codec, answer.kv) : undefined;
-}
-
-function stored<T>(
-  codec: Codec<T>,
-  kv: { key: string; value: Buffer; createRevision: Revision; modRevision: Revision },
-): Stored<T> {
-  const { key, createRevision, modRevision } = kv;
-  return { key, record: codec.decode(key, kv.value), createRevision, modRevision };
-}
-
-/** A spec that is gone has no policy; any other failure to read is the caller's. */
-function goneOnly(error: { code?: string }): undefined {
-  if (error.code === 'not-found' || error.code === 'schema-unknown') return undefined;
-  throw error;
 }
 
 function charsOf(txn: Txn): number {
