@@ -9,28 +9,19 @@
  *
  * Every turn is a heartbeat, whether it claims or not: the session renews its lease only while the loop turns.
  */
-import { type ProjectId, randomHex, specOf, type TaskId, type Timer } from '@boi/core';
-import {
-  ABSENT,
-  absent,
-  type BatchItemAnswer,
-  batchItemsMax,
-  compareRevisions,
-  type Op,
-  type OpAnswer,
-  type Revision,
-  type Txn,
-  unchanged,
-} from '@boi/store';
+import { type ProjectId, randomHex, type TaskId, type Timer } from '@boi/core';
+import { ABSENT, type BatchItemAnswer, batchItemsMax, compareRevisions, type Revision, unchanged } from '@boi/store';
 import { type Candidate, type Pick, planClaims } from './claim-plan.ts';
+import { type Claiming, claimTxn, headerIn } from './claim-txn.ts';
 import type { NodeDeps } from './deps.ts';
 import { claimEvent, type HeldTasks, newHeld } from './held.ts';
 import type { Locks } from './locks.ts';
 import type { MembershipSnapshot } from './membership-types.ts';
 import type { OwnQueue } from './own-queue.ts';
-import { codecs, HISTORY_MAX, type QueueEntry, SCHEMA_VERSION, type SpecHeader, type Stored } from './records.ts';
+import { codecs } from './records.ts';
 import type { Runs } from './run.ts';
 import { settleBatch } from './settle.ts';
+import { gotten } from './spec-ref.ts';
 
 /** Claims in one request. */
 const BATCH_MAX = 100;
@@ -65,14 +56,6 @@ export interface ClaimLoopOptions {
   readonly lose: (why: string) => void;
   /** After each turn. */
   readonly turned: () => void;
-}
-
-interface Claiming {
-  readonly pick: Pick;
-  readonly entry: QueueEntry;
-  readonly key: string;
-  readonly lockKey?: string;
-  readonly txn: Txn;
 }
 
 export class ClaimLoop {
@@ -207,7 +190,7 @@ export class ClaimLoop {
     const items: Claiming[] = [];
     let chars = 0;
     for (const pick of picks) {
-      const item = this.#item(pick, epoch, nonce);
+      const item = claimTxn(deps, pick, epoch, nonce);
       for (const op of item.txn.success) if (op.op === 'put') chars += op.value.length;
       if (chars > BATCH_CHARS_MAX && items.length > 0) break;
       items.push(item);
@@ -262,42 +245,6 @@ export class ClaimLoop {
     ];
   }
 
-  #item(pick: Pick, epoch: Revision, nonce: string): Claiming {
-    const { ctx, self } = this.#options.deps;
-    const { keys, clock } = ctx;
-    const { task, stored, lost } = pick.candidate;
-    const { record } = stored;
-    const at = clock.now();
-    const { attempt, deliveries: delivery } = record;
-    const history = lost
-      ? [...(record.history ?? []), { attempt, delivery, node: self, at, end: 'lost' as const }].slice(-HISTORY_MAX)
-      : record.history;
-    const slot = pick.lockSlot ?? record.lockSlot;
-    const entry: QueueEntry = {
-      ...record,
-      deliveries: delivery + 1,
-      claim: { epoch, nonce, at },
-      ...(slot === undefined ? {} : { lockSlot: slot }),
-      ...(history === undefined ? {} : { history }),
-    };
-    const key = stored.key;
-    const success: Op[] = [{ op: 'put', key, value: codecs.entry.encode(entry) }];
-    const compares = [unchanged(key, stored.modRevision)];
-    const lockKey =
-      record.lock === undefined || slot === undefined ? undefined : keys.lock(record.prj, record.lock.hash, slot);
-    if (lockKey !== undefined) {
-      // A claim made anew holds its slot already, as long as its entry is unchanged.
-      if (pick.lockSlot !== undefined) compares.push(absent(lockKey));
-      success.push({ op: 'put', key: lockKey, value: codecs.lock.encode({ v: SCHEMA_VERSION, task, nonce }) });
-    }
-    // Nobody else writes this header while the task lives: read now, it need not be read for the commit.
-    if (record.single) success.push({ op: 'get', key: keys.spec(record.prj, specOf(task)) });
-    // Refused on a second sending, the entry tells whether the first was applied.
-    const failure: Op[] = [{ op: 'get', key }];
-    if (lockKey !== undefined) failure.push({ op: 'get', key: lockKey });
-    return { pick, entry, key, txn: { compares, success, failure }, ...(lockKey === undefined ? {} : { lockKey }) };
-  }
-
   /** Answers false for an entry that may be tried again; of one that has changed the mirror hears. */
   #settled(
     item: Claiming,
@@ -312,7 +259,7 @@ export class ClaimLoop {
     let entry = item.entry;
     let fence = revision;
     if (answer.outcome === 'refused') {
-      const found = entryIn(answer.answers[0], item.key);
+      const found = gotten(codecs.entry, answer.answers[0]);
       if (found?.record.claim?.nonce !== nonce) {
         const lock = answer.answers[1];
         const lockTaken = lock?.op === 'get' && lock.kv !== undefined;
@@ -347,24 +294,5 @@ export class ClaimLoop {
     // Cancelled already: it ends without waiting for a slot.
     if (!item.pick.ahead || claim.entry.cancel !== undefined) runs.start(claim);
     return true;
-  }
-}
-
-function entryIn(answer: OpAnswer | undefined, key: string): Stored<QueueEntry> | undefined {
-  if (answer?.op !== 'get' || answer.kv === undefined) return undefined;
-  const { value, createRevision, modRevision } = answer.kv;
-  return { key, record: codecs.entry.decode(key, value), createRevision, modRevision };
-}
-
-/** The header read with the claim of a one-task spec. */
-function headerIn(answers: readonly OpAnswer[]): Stored<SpecHeader> | undefined {
-  const kv = answers.at(-1)?.op === 'get' ? (answers.at(-1) as OpAnswer & { op: 'get' }).kv : undefined;
-  if (kv === undefined) return undefined;
-  const { key, value, createRevision, modRevision } = kv;
-  try {
-    return { key, record: codecs.spec.decode(key, value), createRevision, modRevision };
-  } catch {
-    // The commit reads it again and says what is wrong.
-    return undefined;
   }
 }

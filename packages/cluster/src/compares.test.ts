@@ -73,7 +73,10 @@ describe('a claim compares', () => {
     await cluster.clock.advance(3_000);
     expect(started()).toBe(1);
     expect(node.events.map(({ kind }) => kind)).toContain('cluster.partition_detected');
-    expect(node.node.snapshot().members.get(node.id)?.epoch).not.toBe(epoch);
+    const { kv } = await cluster.store.get(cluster.keys.node(node.id));
+    expect(kv?.createRevision).not.toBe(epoch);
+    // Claimed by the new session, not by the one that was over.
+    expect(Number(node.runner.witnesses[0]?.assignment.fence)).toBeGreaterThan(Number(kv?.createRevision));
   });
 
   test('the entry: one that somebody else has taken meanwhile is not started', async () => {
