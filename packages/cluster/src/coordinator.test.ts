@@ -33,6 +33,21 @@ function mortal(store: MemoryStore, dies: () => boolean, applied: boolean): Memo
   });
 }
 
+/** Batches are sent only when `ready` says so. */
+function late(store: MemoryStore, ready: () => Promise<void>): MemoryStore {
+  return new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (name !== 'batch') return value.bind(target);
+      return async (write: Txn) => {
+        await ready();
+        return (value as (w: Txn) => Promise<unknown>).call(target, write);
+      };
+    },
+  });
+}
+
 const DIAMOND = [{}, { needs: [1] }, { needs: [1] }, { needs: [2, 3] }];
 
 describe('a coordinator', () => {
@@ -292,6 +307,29 @@ describe('a task retry', () => {
       });
       expect(header.state).toBe('succeeded');
     }));
+
+  it('is not undone by a coordinator that has not heard of it', async () => {
+    let slow: number | undefined;
+    let go: () => void = () => {};
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const rig = await SpecRig.create(2, {}, (store, node) =>
+      late(store, async () => (node === slow ? gate : undefined)),
+    );
+    const spc = await rig.dispatch([{}, { needs: [1] }, {}]);
+    await rig.settle();
+    const coordinator = (await rig.header(spc))?.coordinator;
+    slow = rig.nodes.findIndex(({ id }) => id === coordinator) + 1;
+    await rig.finish((index) => (index === 1 ? 'failed' : undefined));
+    await rig.settle();
+    await retryTask(rig.node(3 - slow).deps, testProject, testTask(1, spc), signal);
+    go();
+    await rig.settle();
+    expect(await rig.outcomes(spc)).toEqual({});
+    expect(await rig.runToEnd(spc)).toMatchObject({ state: 'succeeded', counts: { succeeded: 3 } });
+    await rig.stop();
+  });
 
   it('is refused for what has not ended, and when the spec has', () =>
     withRig(1, async (rig) => {

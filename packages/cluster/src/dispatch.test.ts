@@ -357,3 +357,30 @@ describe('conservation', () => {
     expect((await fsck(rig.node(1).deps)).findings).toMatchObject([{ kind: 'task-with-several-records' }]);
   });
 });
+
+describe('a file that names a project', () => {
+  it('is accepted for that project only', async () => {
+    const rig = await SpecRig.create(1);
+    const put = (id: string, name: string) =>
+      rig.f.store.txn({
+        compares: [],
+        success: [
+          { op: 'put', key: rig.f.keys.project(id as never), value: JSON.stringify({ v: 1, name, createdAt: 0 }) },
+        ],
+      });
+    await put(testProject, 'default');
+    await put('prj_01h0000000000000000000zz00', 'other');
+    const body = (project: string) => ({
+      source: `project: ${project}\ntasks:\n  - ref: a\n    run: x\n`,
+      format: 'yaml' as const,
+    });
+    const { dispatcher } = rig.node(1);
+    expect(await dispatcher.dispatch(testProject, body('default'))).toMatchObject({ tasks: 1, existing: false });
+    await expect(dispatcher.dispatch(testProject, body('other'))).rejects.toMatchObject({
+      code: 'invalid-spec',
+      issues: [{ path: '/project' }],
+    });
+    await expect(dispatcher.dispatch(testProject, body('none'))).rejects.toMatchObject({ code: 'not-found' });
+    await rig.stop();
+  });
+});

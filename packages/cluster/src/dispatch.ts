@@ -31,6 +31,7 @@ import type { Actor } from './api-types.ts';
 import type { NodeDeps } from './deps.ts';
 import { type FreshTask, freshRecords, startsReady } from './fresh-records.ts';
 import { digestOf, keyHash } from './hash.ts';
+import { findProject } from './node-admin.ts';
 import { codecs, type IdempotencyRecord, SCHEMA_VERSION, type SpecHeader, type Stored } from './records.ts';
 import { freeWriting, writeRecords } from './resume.ts';
 import { settleTxn } from './settle.ts';
@@ -109,8 +110,13 @@ export class Dispatcher {
     while (this.#background.size > 0) await Promise.all(this.#background);
   }
 
-  dispatch(project: ProjectId, body: DispatchBody, actor?: Actor): Promise<DispatchAnswer> {
-    const { spec, digest } = readSpec(body);
+  async dispatch(project: ProjectId, body: DispatchBody, actor?: Actor): Promise<DispatchAnswer> {
+    const { spec, digest, project: named } = readSpec(body);
+    if (named !== undefined && (await findProject(this.#deps, named)).id !== project) {
+      throw new BoiError('invalid-spec', `the file is for project ${named}, the request for ${project}`, {
+        issues: [{ path: '/project', message: `names another project than the request; dispatch it to ${named}` }],
+      });
+    }
     return this.accept({
       project,
       spec,

@@ -5,6 +5,7 @@
  * of specs and nodes that do not exist, indexes and locks that point nowhere.
  */
 import {
+  assert,
   BoiError,
   type FsckReport,
   indexOf,
@@ -16,7 +17,7 @@ import {
   type TaskId,
   taskId,
 } from '@boi/core';
-import type { KeyValue, Revision } from '@boi/store';
+import { absent, type KeyValue, type Revision } from '@boi/store';
 import type { NodeDeps } from './deps.ts';
 import type { KeyRange } from './keys.ts';
 import { codecs, SCHEMA_VERSION, type SpecHeader } from './records.ts';
@@ -49,7 +50,7 @@ export async function fsck(deps: NodeDeps): Promise<FsckReport> {
   const { revision } = await store.get(keys.cluster());
   const hold = keys.hold(`fsck-${session.node}-${granted.lease}`);
   const put = await store.txn({
-    compares: [],
+    compares: [absent(hold)],
     success: [
       {
         op: 'put',
@@ -60,6 +61,7 @@ export async function fsck(deps: NodeDeps): Promise<FsckReport> {
     ],
   });
   if (put.outcome === 'unknown') throw put.cause;
+  assert(put.outcome === 'applied', 'a lease id names one hold');
   let aliveAt = ctx.clock.mono();
   try {
     return await new Check(deps, revision, async () => {
