@@ -57,9 +57,10 @@ format: $(INSTALLED) ## Format and fix what can be fixed
 clean: ## Remove what was built and installed
 	rm -rf packages/*/dist packages/*/tsconfig.tsbuildinfo node_modules packages/*/node_modules bench/peers/node_modules .ci-out .demo
 
-# npm writes this file itself at the end of an install.
+# `npm ci` of npm 11 refuses a lock file without the binaries of platforms that the registry in use does not have; `npm install`
+# takes what the lock file has. npm writes the target itself at the end of an install.
 $(INSTALLED): package-lock.json package.json $(wildcard packages/*/package.json) | node
-	@if [ -d node_modules ]; then npm install $(NPM_FLAGS); else npm ci $(NPM_FLAGS); fi
+	@npm ci $(NPM_FLAGS) >/dev/null 2>&1 || npm install --no-save $(NPM_FLAGS)
 	touch $@
 
 node:

@@ -34,8 +34,15 @@ const PEERS = {
 /** Installs the peers from their lock file, unless they are there. */
 export function installPeers() {
   if (existsSync(join(FOLDER, 'node_modules', 'pg-boss'))) return;
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  execFileSync('npm', args, { cwd: FOLDER, stdio: ['ignore', 'ignore', 'inherit'] });
+  const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const npm = (args, stderr) =>
+    execFileSync('npm', [...args, ...flags], { cwd: FOLDER, stdio: ['ignore', 'ignore', stderr] });
+  try {
+    npm(['ci'], 'ignore');
+  } catch {
+    // npm 11 refuses a lock file that lacks binaries of other platforms; `install` takes what it has.
+    npm(['install', '--no-save'], 'inherit');
+  }
 }
 
 /** The peers want a newer Node than this project does; theirs comes with them. */

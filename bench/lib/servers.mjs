@@ -94,7 +94,13 @@ async function start({ name, version, program, args, port, dir, owner = {}, env,
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  const shown = args.map((arg) => (arg === '' ? "''" : String(arg).replace(dir, 'DIR').replaceAll(/(127\.0\.0\.1:|port=|^)\d{4,5}$/g, '$1PORT')));
+  const shown = args.map((arg) =>
+    arg === ''
+      ? "''"
+      : String(arg)
+          .replace(dir, 'DIR')
+          .replaceAll(/(127\.0\.0\.1:|port=|^)\d{4,5}$/g, '$1PORT'),
+  );
   return { name, version, port, pid: child.pid, command: [program, ...shown].join(' '), stop };
 }
 
