@@ -101,10 +101,17 @@ export function toWatchEvents(response: WireWatchResponse): WatchEvent[] {
 }
 
 function toWireCompare(compare: Compare): WireCompare {
-  const wire = { result: RESULT[compare.op], target: TARGET[compare.target], key: keyBytes(compare.key) };
-  if (compare.target === 'value') return { ...wire, value: Buffer.from(compare.value as Uint8Array) };
-  const revision = int64(compare.revision);
-  return compare.target === 'mod' ? { ...wire, mod_revision: revision } : { ...wire, create_revision: revision };
+  // Whole literals: a spread here was the costliest line of a batch's translation in a profile.
+  const result = RESULT[compare.op];
+  const key = keyBytes(compare.key);
+  switch (compare.target) {
+    case 'mod':
+      return { result, target: TARGET.mod, key, mod_revision: int64(compare.revision) };
+    case 'create':
+      return { result, target: TARGET.create, key, create_revision: int64(compare.revision) };
+    case 'value':
+      return { result, target: TARGET.value, key, value: Buffer.from(compare.value as Uint8Array) };
+  }
 }
 
 function toWireOp(op: Op): WireRequestOp {
