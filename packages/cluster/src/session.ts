@@ -19,41 +19,24 @@
  * its tasks.
  */
 import { BoiError, jitter, type NodeId, sleep, type TaskRunner } from '@boi/core';
-import {
-  absent,
-  type Compare,
-  isLeaseNotFound,
-  type LeaseId,
-  type Revision,
-  sameCreation,
-  unchanged,
-} from '@boi/store';
-import type { ClusterContext } from './context.ts';
-import type { NodeIdentity, SessionState } from './node-types.ts';
-import { codecs, type LoadRecord, SCHEMA_VERSION } from './records.ts';
+import { type Compare, type LeaseId, type Revision, sameCreation } from '@boi/store';
+import type { SessionState } from './node-types.ts';
+import { type RegisterOptions, recordGone, register } from './register.ts';
 import type { Session } from './session-types.ts';
-import { settleTxn } from './settle.ts';
 
 /** Between our deadline and the server's: a claim sent at the last moment must not arrive after the lease ended. */
 const MARGIN_MS = 1_000;
 /** Exclusive tasks are killed this long before the lease can end. */
 const KILL_BEFORE_END_MS = 2_000;
-/** etcd looks for expired leases every half second; the rest is for the answer to arrive. */
-const RECORD_GONE_SLACK_MS = 2_000;
-const RECORD_POLL_MS = 250;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 2_000;
 /** A keep-alive that failed is sent again after this long; the regular pace is a third of the time to live. */
 const KEEP_ALIVE_RETRY_MS = 500;
 
-export interface NodeSessionOptions {
-  readonly ctx: ClusterContext;
-  readonly identity: NodeIdentity;
+export interface NodeSessionOptions extends RegisterOptions {
   readonly runner: Pick<TaskRunner, 'setDeadline'>;
   /** Whether the claim loop has turned of late. */
   readonly turning: () => boolean;
-  /** The load to register with. */
-  readonly load: () => LoadRecord;
 }
 
 interface Live {
@@ -300,6 +283,22 @@ export class NodeSession implements Session {
     return result;
   }
 
+  async #register(): Promise<Live> {
+    const { signal } = this.#stopping;
+    if (this.#oldLease !== undefined) {
+      const revoked = await this.#options.ctx.store.revokeLease(this.#oldLease);
+      if (revoked.outcome === 'unknown') throw revoked.cause;
+      this.#oldLease = undefined;
+    }
+    await recordGone(this.#options, signal);
+    const { lease, epoch, ttlMs, sentMono, sentWall } = await register(this.#options, signal, (granted) => {
+      this.#oldLease = granted;
+    });
+    const lastsMs = ttlMs - margin(ttlMs);
+    const abort = new AbortController();
+    return { lease, epoch, abort, ttlMs, deadlineMono: sentMono + lastsMs, deadlineWall: sentWall + lastsMs };
+  }
+
   async #join(first: boolean): Promise<Live> {
     const { ctx } = this.#options;
     this.#set('joining');
@@ -319,93 +318,6 @@ export class NodeSession implements Session {
       await sleep(ctx.clock, jitter(ctx.random, backoffMs, 0.2), this.#stopping.signal);
       backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS);
     }
-  }
-
-  /** One try to register. */
-  async #register(): Promise<Live> {
-    const { ctx, identity } = this.#options;
-    const { clock, keys, store } = ctx;
-    await this.#recordGone();
-    const cluster = await store.get(keys.cluster());
-    if (cluster.kv === undefined) throw new BoiError('unavailable', 'the cluster is not initialised');
-    codecs.cluster.decode(cluster.kv.key, cluster.kv.value);
-
-    const sentMono = clock.mono();
-    const sentWall = clock.now();
-    const grant = await store.grantLease(ctx.config.sessionTtlMs);
-    if (grant.outcome === 'unknown') throw grant.cause;
-    const { lease, ttlMs } = grant;
-    this.#oldLease = lease;
-    const key = keys.node(this.node);
-    const txn = {
-      compares: [absent(key), unchanged(keys.cluster(), cluster.kv.modRevision)],
-      success: [
-        { op: 'put', key, value: codecs.node.encode(this.#record()), lease },
-        { op: 'put', key: keys.load(this.node), value: codecs.load.encode(this.#options.load()), lease },
-      ],
-      failure: [{ op: 'get', key }],
-    } as const;
-    let epoch: Revision;
-    try {
-      const answer = await settleTxn(ctx, this.#stopping.signal, txn);
-      const found = answer.outcome === 'refused' ? answer.answers[0] : undefined;
-      const record = found?.op === 'get' ? found.kv : undefined;
-      if (answer.outcome === 'applied') epoch = answer.revision;
-      else if (record?.lease === lease) epoch = record.createRevision;
-      else
-        throw new BoiError('conflict', `${identity.id} could not be registered: its record or the cluster's changed`);
-    } catch (error) {
-      if (isLeaseNotFound(error))
-        throw new BoiError('conflict', 'the lease ended before it was used', { cause: error });
-      throw error;
-    }
-    return {
-      lease,
-      epoch,
-      abort: new AbortController(),
-      ttlMs,
-      deadlineMono: sentMono + ttlMs - margin(ttlMs),
-      deadlineWall: sentWall + ttlMs - margin(ttlMs),
-    };
-  }
-
-  /** Waits until no record of this id is left. */
-  async #recordGone(): Promise<void> {
-    const { clock, config, keys, store } = this.#options.ctx;
-    const { signal } = this.#stopping;
-    const endMono = clock.mono() + config.sessionTtlMs + RECORD_GONE_SLACK_MS;
-    for (;;) {
-      if (this.#oldLease !== undefined) {
-        const revoked = await store.revokeLease(this.#oldLease);
-        if (revoked.outcome === 'unknown') throw revoked.cause;
-        this.#oldLease = undefined;
-      }
-      const { kv } = await store.get(keys.node(this.node));
-      if (kv === undefined) return;
-      if (clock.mono() >= endMono) {
-        throw new BoiError(
-          'identity-in-use',
-          `a live node has the identity ${this.node}; stop it, or use another one`,
-          {
-            details: { node: this.node },
-          },
-        );
-      }
-      await sleep(clock, RECORD_POLL_MS, signal);
-    }
-  }
-
-  #record() {
-    const { identity, ctx } = this.#options;
-    return {
-      v: SCHEMA_VERSION,
-      ...(identity.name === undefined ? {} : { name: identity.name }),
-      address: identity.address,
-      version: identity.version,
-      capabilities: { ...identity.capabilities },
-      slots: identity.slots,
-      startedAt: ctx.clock.now(),
-    } as const;
   }
 }
 
