@@ -19,6 +19,7 @@ interface Entry {
   readonly record: QueueEntry;
   /** Revision at which its present claim was made. */
   readonly fence: Revision | undefined;
+  readonly modRevision: Revision;
 }
 
 export class Referee {
@@ -188,7 +189,7 @@ export class Referee {
     const fence = claim === undefined ? undefined : same ? before.fence : revision;
     if (claim !== undefined && !same) this.#claims.add(`${lastPart(key)} ${revision}`);
     if (claim === undefined && record.lockSlot !== undefined) this.violate(`${key} has a lock slot without a claim`);
-    this.#entries.set(key, { node, record, fence });
+    this.#entries.set(key, { node, record, fence, modRevision: revision });
   }
 
   #result(task: TaskId, key: string, value: Buffer, gone: ReadonlyMap<string, Entry>, revision: Revision): void {
@@ -199,7 +200,8 @@ export class Referee {
     if (fence === undefined || outcome === 'poison') return;
     const entry = node === undefined ? undefined : gone.get(this.keys.queue(node, task));
     if (entry === undefined) this.violate(`revision ${revision}: ${task} ${outcome}, but ${node} had no entry of it`);
-    else if (entry.fence !== fence) {
+    else if (entry.fence !== fence && !(outcome === 'cancelled' && entry.modRevision === fence)) {
+      // A claim of an earlier life that was cancelled ends under the mark's revision: it never ran under it.
       this.violate(
         `revision ${revision}: ${task} ${outcome} (${reason}) under fence ${fence}, but its claim was ${entry.fence}`,
       );

@@ -127,8 +127,10 @@ export async function put<T>(
   kind: { encode(record: T): string },
   record: T,
 ): Promise<Stored<T>> {
-  await f.store.txn({ compares: [], success: [{ op: 'put', key, value: kind.encode(record) }] });
-  const { kv } = await f.store.get(key);
+  // Read in the same transaction: what runs beside the test may take it at once.
+  const success = [{ op: 'put', key, value: kind.encode(record) } as const, { op: 'get', key } as const];
+  const answer = await f.store.txn({ compares: [], success });
+  const kv = answer.outcome === 'applied' && answer.answers[1]?.op === 'get' ? answer.answers[1].kv : undefined;
   if (kv === undefined) throw new Error(`${key} was not stored`);
   return { key, record, createRevision: kv.createRevision, modRevision: kv.modRevision };
 }

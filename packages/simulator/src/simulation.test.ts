@@ -1,0 +1,25 @@
+import { describe, expect, test } from 'vitest';
+import { simulate } from './simulation.ts';
+
+/** Seeds of every test run; `npm run sim` does as many as one likes. */
+const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];
+
+describe('a cluster under drawn faults', () => {
+  test.each(SEEDS)(
+    'loses nothing and doubles nothing, seed %i',
+    async (seed) => {
+      const { violations, results } = await simulate({ seed, tasks: 40, steps: 50 });
+      expect(violations).toEqual([]);
+      expect(results).toBeGreaterThan(10);
+    },
+    30_000,
+  );
+
+  test('the same seed is the same run, event by event; another is another', async () => {
+    const options = { seed: 77, tasks: 40, steps: 50 };
+    const first = await simulate(options);
+    const second = await simulate(options);
+    expect(second).toEqual(first);
+    expect((await simulate({ ...options, seed: 78 })).traceHash).not.toBe(first.traceHash);
+  }, 30_000);
+});
