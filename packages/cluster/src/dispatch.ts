@@ -18,24 +18,23 @@ import {
   type DispatchBody,
   IdMinter,
   type ProjectId,
-  parseSpec,
-  requireName,
   type SpecDefinition,
   type SpecId,
   sleep,
-  type TaskDefinition,
   taskId,
 } from '@boi/core';
 import { absent, type Compare, type Op, REQUEST_BYTES_MAX, type Revision, TXN_OPS_MAX, unchanged } from '@boi/store';
 import type { Actor } from './api-types.ts';
+import { ChunkList, freshTasks } from './chunk-list.ts';
 import type { NodeDeps } from './deps.ts';
-import { type FreshTask, freshRecords, startsReady } from './fresh-records.ts';
+import { freshRecords, startsReady } from './fresh-records.ts';
 import { digestOf, keyHash } from './hash.ts';
 import { findProject } from './node-admin.ts';
+import { readSpec } from './read-spec.ts';
 import { codecs, type IdempotencyRecord, SCHEMA_VERSION, type SpecHeader, type Stored } from './records.ts';
 import { freeWriting, writeRecords } from './resume.ts';
 import { settleTxn } from './settle.ts';
-import { type BodyChunk, type EncodedChunk, encodeBody } from './spec-body.ts';
+import type { EncodedChunk } from './spec-body.ts';
 import { coordinatorFor, gotten, readHeader, type SpecRef } from './spec-ref.ts';
 
 /** A definition up to this size travels in the queue entry of a one-task spec (and in its header). */
@@ -58,21 +57,6 @@ export interface SpecRequest {
   readonly idempotencyKey?: string;
   readonly actor?: Actor;
   readonly retryOf?: SpecId;
-}
-
-/** Validates a request body; throws `invalid-spec` with everything that is wrong, or the code of a bad name. */
-export function readSpec(body: DispatchBody): { spec: SpecDefinition; digest: string; project?: string } {
-  const parsed = parseSpec(body.source, body.format, body.set === undefined ? {} : { set: body.set });
-  if (!parsed.ok) {
-    const [first] = parsed.issues;
-    const place = first?.line === undefined ? '' : `line ${first.line}: `;
-    const more = parsed.issues.length > 1 ? ` (and ${parsed.issues.length - 1} more)` : '';
-    throw new BoiError('invalid-spec', `${place}${first?.path ?? ''} ${first?.message ?? 'has errors'}${more}`.trim(), {
-      issues: parsed.issues,
-    });
-  }
-  if (parsed.spec.name !== undefined) requireName('spec', parsed.spec.name);
-  return parsed;
 }
 
 type Accepted = { readonly outcome: 'accepted'; readonly header: Stored<SpecHeader> };
@@ -196,7 +180,7 @@ export class Dispatcher {
       ...(inline ? { def: only as unknown as Record<string, unknown> } : {}),
     };
     const opening = this.#openingParts(draft, header, coordinator);
-    const records = freshRecords(fresh(tasks, inline ? undefined : body), {
+    const records = freshRecords(freshTasks(tasks, inline ? undefined : body), {
       keys: ctx.keys,
       prj: draft.prj,
       spc: draft.spc,
@@ -440,52 +424,6 @@ export class Dispatcher {
       })
       .finally(() => this.#background.delete(task));
     this.#background.add(task);
-  }
-}
-
-/** Chunks encoded once, whichever way they are written in the end. */
-class ChunkList {
-  readonly #tasks: readonly TaskDefinition[];
-  readonly #made: EncodedChunk[] = [];
-  readonly #source: Generator<EncodedChunk>;
-
-  constructor(tasks: readonly TaskDefinition[]) {
-    this.#tasks = tasks;
-    this.#source = encodeBody(tasks);
-  }
-
-  *[Symbol.iterator](): Generator<EncodedChunk> {
-    for (let n = 0; ; n++) {
-      let chunk = this.#made[n];
-      if (chunk === undefined) {
-        const next = this.#source.next();
-        if (next.done === true) return;
-        chunk = next.value;
-        this.#made.push(chunk);
-      }
-      yield chunk;
-    }
-  }
-
-  all(): readonly EncodedChunk[] {
-    return [...this];
-  }
-
-  /** The same in the form in which a stored body is read. */
-  async *bodies(): AsyncGenerator<BodyChunk & { readonly n: number }> {
-    for (const { n, first, count } of this) yield { n, first, tasks: this.#tasks.slice(first - 1, first - 1 + count) };
-  }
-}
-
-function* fresh(tasks: readonly TaskDefinition[], chunks: readonly EncodedChunk[] | undefined): Generator<FreshTask> {
-  if (chunks === undefined) {
-    for (const [i, definition] of tasks.entries()) yield { index: i + 1, definition };
-    return;
-  }
-  for (const { n, first, count } of chunks) {
-    for (let i = 0; i < count; i++) {
-      yield { index: first + i, definition: tasks[first - 1 + i] as TaskDefinition, chunk: n };
-    }
   }
 }
 

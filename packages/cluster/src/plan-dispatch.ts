@@ -1,8 +1,8 @@
 /** `dispatch --dry-run`: the expansion of a spec and where each task would go now, and why. Writes nothing. */
 import { type DispatchBody, type DryRunAnswer, IdMinter, type TaskDefinition, taskId } from '@boi/core';
 import type { NodeDeps } from './deps.ts';
-import { readSpec } from './dispatch.ts';
 import { placementFactsOf } from './placement.ts';
+import { readSpec } from './read-spec.ts';
 import { nodeRef } from './views.ts';
 
 /** Rows shown; see the API's schema. */
