@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BoiError, type SpecView, type TaskView } from '@boi/core';
+import { BoiError, type SpecEvent, type SpecView, type TaskView } from '@boi/core';
 import { createLogger, readProcessStat } from '@boi/system';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { resolveDaemonConfig } from './config.ts';
@@ -62,7 +62,7 @@ async function dispatch(index: number, source: string, more: object = {}): Promi
 }
 
 /** Reads a spec's event stream to its `end`. */
-function events(index: number, spec: string): Promise<{ type: string; data: Record<string, unknown> }[]> {
+function events(index: number, spec: string): Promise<SpecEvent[]> {
   return new Promise((resolve, reject) => {
     http
       .get(`${address(index)}/v1/projects/default/specs/${spec}/events`, (response) => {
@@ -77,7 +77,9 @@ function events(index: number, spec: string): Promise<{ type: string; data: Reco
           resolve(
             found.map((block) => {
               const [head, data] = block.split('\n') as [string, string];
-              return { type: head.slice(7), data: JSON.parse(data.slice(6)) as Record<string, unknown> };
+              const event = JSON.parse(data.slice(6)) as SpecEvent;
+              expect(event.type).toBe(head.slice(7));
+              return event;
             }),
           );
         });
@@ -99,8 +101,8 @@ test('a spec given to one node runs, is followed from another, and its output is
   await start();
   const spec = await dispatch(0, DIAMOND);
   const seen = await events(1, spec);
-  expect(seen.at(-1)).toMatchObject({ type: 'end', data: { state: 'succeeded', counts: { succeeded: 4 } } });
-  const ended = seen.filter((e) => e.type === 'task' && e.data.state === 'succeeded').map((e) => e.data.ref);
+  expect(seen.at(-1)).toMatchObject({ type: 'end', spec: { state: 'succeeded', counts: { succeeded: 4 } } });
+  const ended = seen.flatMap((e) => (e.type === 'task' && e.task.state === 'succeeded' ? [e.task.ref] : []));
   expect(new Set(ended)).toEqual(new Set(['top', 'left', 'right', 'bottom']));
   expect(ended.indexOf('top')).toBeLessThan(ended.indexOf('bottom'));
 

@@ -141,13 +141,15 @@ export class LogRelay {
       : Promise.resolve();
     following.catch((error: unknown) => stopFollowing.abort(error));
     try {
+      // The task may say nothing for hours: the reader is told at once that it is being followed.
+      if (follow) out.begin();
       let shown: LogPlace | undefined;
       let first = true;
       for (;;) {
         signal.throwIfAborted();
-        const next = nextPlace(latest, shown, query, first && !follow ? 'last' : first ? 'last' : 'after');
+        const next = first ? firstPlace(latest, query) : placeAfter(latest, shown);
         if (next === undefined) {
-          if (!follow || FINAL.has(latest.state) || (query.attempt !== undefined && shown !== undefined)) break;
+          if (!follow || FINAL.has(latest.state)) break;
           await changed.wait(signal);
           continue;
         }
@@ -262,22 +264,18 @@ function unreachableText(place: LogPlace, places: LogPlaces, error: unknown): st
 
 /** Nothing more will come from there: the task has ended or went on elsewhere. */
 function isGone(places: LogPlaces, place: LogPlace): boolean {
-  return FINAL.has(places.state) || nextPlace(places, place, {}, 'after') !== undefined;
+  return FINAL.has(places.state) || placeAfter(places, place) !== undefined;
 }
 
-function nextPlace(
-  places: LogPlaces,
-  shown: LogPlace | undefined,
-  query: LogQuery,
-  which: 'last' | 'after',
-): LogPlace | undefined {
-  const wanted = places.places.filter(
-    (p) =>
-      (query.attempt === undefined || p.attempt === query.attempt) &&
-      (query.delivery === undefined || p.delivery === query.delivery),
+/** The place to begin at: the last that fits the query. */
+function firstPlace({ places }: LogPlaces, { attempt, delivery }: LogQuery): LogPlace | undefined {
+  return places.findLast(
+    (p) => (attempt === undefined || p.attempt === attempt) && (delivery === undefined || p.delivery === delivery),
   );
-  if (which === 'last') return wanted.at(-1);
-  return wanted.find(
+}
+
+function placeAfter({ places }: LogPlaces, shown: LogPlace | undefined): LogPlace | undefined {
+  return places.find(
     (p) =>
       shown === undefined || p.attempt > shown.attempt || (p.attempt === shown.attempt && p.delivery > shown.delivery),
   );
@@ -323,7 +321,7 @@ class Signal {
   }
 }
 
-/** Newline-delimited events on a reply, with back-pressure. The status line goes out with the first event. */
+/** Newline-delimited events on a reply, with back-pressure. The status line goes out with the first event, or before. */
 class NdjsonReply {
   readonly #call: Call;
   begun = false;
@@ -332,13 +330,19 @@ class NdjsonReply {
     this.#call = call;
   }
 
+  /** Sends the status line: from here on nothing but events can be said. */
+  begin(): void {
+    if (this.begun) return;
+    this.begun = true;
+    const { reply } = this.#call;
+    reply.hijack();
+    reply.raw.writeHead(200, { 'content-type': LOG_STREAM_TYPE, 'cache-control': 'no-store' });
+    reply.raw.flushHeaders();
+  }
+
   async write(event: LogEvent): Promise<void> {
     const raw = this.#call.reply.raw;
-    if (!this.begun) {
-      this.begun = true;
-      this.#call.reply.hijack();
-      raw.writeHead(200, { 'content-type': LOG_STREAM_TYPE, 'cache-control': 'no-store' });
-    }
+    this.begin();
     this.#call.signal.throwIfAborted();
     if (!raw.write(`${JSON.stringify(event)}\n`)) await onceDrainedOrClosed(raw);
   }

@@ -49,8 +49,7 @@ export async function streamSpecEvents(
         end = undefined;
       }
       if (event === undefined) return;
-      const data = event.type === 'task' ? event.task : event.spec;
-      write(`event: ${event.type}\ndata: ${JSON.stringify(data)}\n\n`);
+      write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
     }
   };
   const onDrain = () => {
