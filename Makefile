@@ -12,10 +12,12 @@ INSTALLED := node_modules/.package-lock.json
 NPM_FLAGS := --ignore-scripts --no-audit --no-fund --loglevel=error
 # More options for vitest, as in `make test VITEST_FLAGS=packages/store`.
 VITEST_FLAGS ?=
+# More options for the simulation.
+SIM_FLAGS ?= --seeds 20
 # More options for the benchmark, as in `make bench BENCH_FLAGS='--tasks 5000'`.
 BENCH_FLAGS ?=
 
-.PHONY: help demo test e2e bench lint directions types unused build format clean node
+.PHONY: help demo test sim e2e bench lint directions types unused build format clean node
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +29,9 @@ demo: build ## Build and test a C program on three nodes in one process, and sho
 test: build ## All tests: pure ones, and those on a real etcd and real processes
 	@.ci/need etcd:etcd-server cc:gcc,libc6-dev
 	$(BIN)/vitest run $(VITEST_FLAGS)
+
+sim: build ## Whole clusters under drawn faults on a virtual clock (SIM_FLAGS='--seeds 50 --first-seed 1')
+	npm run --silent sim -- $(SIM_FLAGS)
 
 e2e: ## Tests in containers (not there yet: they arrive with their issue)
 	@echo 'make e2e: the container tests arrive with issue 6; nothing was run.'

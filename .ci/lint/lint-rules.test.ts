@@ -32,6 +32,7 @@ const PLANTS: readonly Plant[] = [
       ['cluster', ['worker', 'client', 'node', 'cli'], ['core', 'store']],
       ['worker', ['store', 'cluster', 'client', 'node', 'cli'], ['core', 'system']],
       ['client', ['system', 'store', 'cluster', 'worker', 'node', 'cli'], ['core']],
+      ['simulator', ['worker', 'client', 'node', 'cli'], ['core', 'store', 'cluster', 'core/testing']],
       ['node', ['client', 'cli'], ['core', 'system', 'store', 'cluster', 'worker']],
       ['cli', ['store', 'cluster', 'worker', 'node'], ['core', 'system', 'client']],
     ] as const
@@ -41,7 +42,7 @@ const PLANTS: readonly Plant[] = [
       code: use(`@boi/${to}`),
       refused: DIRECTION,
     })),
-    ...allowed.map((to) => ({ file: `packages/${from}/src/to-${to}.ts`, code: use(`@boi/${to}`) })),
+    ...allowed.map((to) => ({ file: `packages/${from}/src/to-${to.replace('/', '-')}.ts`, code: use(`@boi/${to}`) })),
   ]),
   { file: 'packages/cluster/src/lazy.ts', code: lazily('@boi/node'), refused: DIRECTION },
   { file: 'packages/cluster/src/passed-on.ts', code: "export * from '@boi/node';\n", refused: DIRECTION },
