@@ -7,7 +7,7 @@ import type { Member } from './membership-types.ts';
 import { OwnQueue } from './own-queue.ts';
 import { createPlacer } from './placement.ts';
 import { planRebalance } from './rebalance.ts';
-import { codecs, type QueueEntry } from './records.ts';
+import { codecs, type QueueEntry, type Stored } from './records.ts';
 import { chooseLoot, Stealer } from './steal.ts';
 import {
   claimedEntry,
@@ -225,7 +225,7 @@ describe('stealing', () => {
   test('leaves what another node with free slots ranks first for', async () => {
     const three = testNode(3);
     await membership.join(three);
-    const head = [];
+    const head: Stored<QueueEntry>[] = [];
     for (let n = 1; n <= 30; n++) head.push(await inQueue(two, n));
     const loot = async () => {
       const options = { free: 40, nowMs: f.clock.now(), risky: false };

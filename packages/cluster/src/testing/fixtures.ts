@@ -79,10 +79,6 @@ export function claimedEntry(over: Partial<QueueEntry> = {}): QueueEntry {
   return entry({ deliveries: 1, claim: { epoch: '1', nonce: 'c1', at: 0 }, ...over });
 }
 
-export interface CountingSink {
-  readonly counts: Map<string, number>;
-}
-
 export interface Fixture {
   readonly server: MemoryServer;
   readonly store: MemoryStore;

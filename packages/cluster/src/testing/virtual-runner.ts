@@ -93,9 +93,9 @@ export class VirtualRunner implements TaskRunner {
   }
 
   setDeadline(deadline: { readonly termAtMs: number; readonly killAtMs: number } | undefined): void {
-    for (const timer of this.#deadline) timer.cancel();
-    this.#deadline = [];
+    // A lost session has no new deadline: the last one stands, as the guard of real processes keeps it.
     if (deadline === undefined) return;
+    this.#forgetDeadline();
     const at = (monoMs: number, force: boolean) =>
       this.#clock.timer(Math.max(0, monoMs - this.#clock.mono()), () => {
         for (const run of [...this.#runs.values()]) {
@@ -114,12 +114,17 @@ export class VirtualRunner implements TaskRunner {
 
   /** The host is gone: everything that ran ends without a report. */
   kill(): void {
-    this.setDeadline(undefined);
+    this.#forgetDeadline();
     for (const [key, run] of [...this.#runs]) {
       run.timer?.cancel();
       run.witness.endedMono = this.#clock.mono();
       this.#runs.delete(key);
     }
+  }
+
+  #forgetDeadline(): void {
+    for (const timer of this.#deadline) timer.cancel();
+    this.#deadline = [];
   }
 
   #after(run: Run, delayMs: number, report: Behaviour['report']): void {

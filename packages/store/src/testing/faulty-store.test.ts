@@ -120,6 +120,22 @@ describe('a faulty store', () => {
     expect(recorder.lines()).toEqual(Array.from({ length: 20 }, (_, i) => `put /w/k=${i}`));
   });
 
+  it('a delivery that is due but whose timer has not fired yet still comes before a later one', async () => {
+    const { clock, observer, store } = setUp();
+    const recorder = new WatchRecorder();
+    let delayMs = 100;
+    store.plan = { delivery: () => ({ delayMs }) };
+    store.watch({ start: '/w/', end: prefixEnd('/w/'), fromRevision: '2' as Revision }, recorder);
+    // Made before the delivery's own timer, so at the same moment this one fires first.
+    clock.timer(100, () => {
+      delayMs = 0;
+      void write(observer, put('/w/k', 'second'));
+    });
+    await write(observer, put('/w/k', 'first'));
+    await clock.advance(200);
+    expect(recorder.lines()).toEqual(['put /w/k=first', 'put /w/k=second']);
+  });
+
   it('a watch ended by the plan or on demand says so once and then nothing', async () => {
     const { observer, store } = setUp();
     store.plan = { delivery: ({ start }) => (start === '/a/' ? { lose: true } : undefined) };

@@ -29,6 +29,8 @@ export class FaultyWatch {
   #connection = 0;
   /** Monotonic time before which nothing may be handed over, to keep the order. */
   #notBefore = 0;
+  /** Deliveries whose timer has not fired. */
+  #pending = 0;
   #ended = false;
 
   constructor(options: FaultyWatchOptions) {
@@ -87,7 +89,15 @@ export class FaultyWatch {
     const arrive = () => {
       if (connection === this.#connection) then();
     };
-    if (at <= now) arrive();
-    else clock.timer(at - now, arrive);
+    // One that is due now but whose timer has not fired yet comes first.
+    if (at <= now && this.#pending === 0) {
+      arrive();
+      return;
+    }
+    this.#pending += 1;
+    clock.timer(at - now, () => {
+      this.#pending -= 1;
+      arrive();
+    });
   }
 }
