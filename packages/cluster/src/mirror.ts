@@ -253,6 +253,8 @@ export class Mirror<T> {
     for (;;) {
       await sleep(ctx.clock, jitter(ctx.random, relistMs, 0.2), signal);
       const generation = this.#generation;
+      // While it is listed anew the view is behind as it should be.
+      if (this.#watch === undefined) continue;
       const deleted = new Set<string>();
       this.#deleted = deleted;
       try {
