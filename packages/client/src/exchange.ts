@@ -5,6 +5,7 @@
  * What callers decide by is {@link WireError.sent}: a request that certainly never left may be tried elsewhere whatever it
  * does; one that may have arrived may be repeated only if repeating it is harmless.
  */
+import { setMaxListeners } from 'node:events';
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -38,6 +39,8 @@ export interface ExchangeOptions {
 /** The answer's head. Rejects with a {@link WireError}, or the signal's reason. */
 export function exchange(endpoint: Endpoint, options: ExchangeOptions): Promise<IncomingMessage> {
   const { signal } = options;
+  // One signal ends as many streams at once as its owner likes: no sign of a leak.
+  if (signal !== undefined) setMaxListeners(0, signal);
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(signal.reason as Error);

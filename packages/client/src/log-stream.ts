@@ -74,32 +74,20 @@ export class LogPosition {
   #taken = 0;
   /** Inside an older log than the one read last: nothing of it is new. */
   #older = false;
-  /** The log being read was ended without the task being done. */
-  #ended = false;
 
   constructor(asked: LogQuery) {
     this.#asked = asked;
   }
 
-  /**
-   * Whether an end that is not complete is to be asked past: following without a fixed attempt, and the limit not reached.
-   * A daemon asked for one attempt stops at that attempt's end, so the next question is for whatever is newest; what came
-   * already is cut off by its offset.
-   */
+  /** Whether an end that is not complete, a node that stops, is to be asked past. */
   goOnAfterEnd(): boolean {
-    const { follow, attempt, limit } = this.#asked;
-    if (follow !== true || attempt !== undefined || (limit !== undefined && this.#taken >= limit)) return false;
-    this.#ended = true;
-    return true;
+    const { follow, limit } = this.#asked;
+    return follow === true && (limit === undefined || this.#taken < limit);
   }
 
   query(): LogQuery {
     if (this.#attempt === undefined || this.#delivery === undefined || this.#next === undefined) return this.#asked;
     const { follow, limit } = this.#asked;
-    if (this.#ended) {
-      this.#ended = false;
-      return follow === undefined ? {} : { follow };
-    }
     return {
       attempt: this.#attempt,
       delivery: this.#delivery,

@@ -3,7 +3,7 @@
  * is, so no state is missed; single task changes during a cut are, and the reader sees `link` then to list them itself.
  */
 import type { IncomingMessage } from 'node:http';
-import type { SpecEvent, SpecView, TaskView } from '@boi/core';
+import type { SpecEvent } from '@boi/core';
 import type { BoiClient } from './client.ts';
 import { type FollowOptions, followStream, type LinkEvent, lines } from './link.ts';
 
@@ -41,15 +41,10 @@ async function* readEvents(body: IncomingMessage): AsyncGenerator<SpecEvent, 'do
   return 'cut';
 }
 
-/**
- * The event's data is the whole {@link SpecEvent}, or only its spec or task, which the event's name then tells apart.
- * Names this client does not know are passed over.
- */
+/** The data is the whole {@link SpecEvent}; the event's name repeats its type. Types this client does not know are passed over. */
 function specEvent({ event, data }: SseMessage): SpecEvent | undefined {
   if (event !== 'spec' && event !== 'task' && event !== 'end') return undefined;
-  const value = JSON.parse(data) as SpecEvent | SpecView | TaskView;
-  if ('type' in value) return value;
-  return event === 'task' ? { type: 'task', task: value as TaskView } : { type: event, spec: value as SpecView };
+  return JSON.parse(data) as SpecEvent;
 }
 
 export interface SseMessage {

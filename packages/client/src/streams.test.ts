@@ -150,8 +150,7 @@ describe('a log', () => {
 });
 
 describe('a followed spec', () => {
-  const sse = (event: SpecEvent) =>
-    `: alive\n\nevent: ${event.type}\ndata: ${JSON.stringify(event.type === 'task' ? event.task : event.spec)}\n\n`;
+  const sse = (event: SpecEvent) => `: alive\n\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 
   it('ends with its end event, over a cut', async () => {
     await start();
@@ -169,7 +168,7 @@ describe('a followed spec', () => {
     expect(events.at(-1)).toMatchObject({ spec: { state: 'succeeded' } });
   });
 
-  it('reads events that carry their type too, and passes over unknown ones', async () => {
+  it('passes over events of unknown types', async () => {
     await start();
     api.on('spec.events', ({ response }) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -179,6 +178,27 @@ describe('a followed spec', () => {
     });
     const events = await collect(followSpec(client, { project: 'default', spec: SPEC_ID }));
     expect(events).toEqual([{ type: 'end', spec: specView({ state: 'failed' }) }]);
+  });
+
+  it('warns of no leak when one signal ends many streams', async () => {
+    await start();
+    const stop = new AbortController();
+    const warnings: string[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning.name);
+    process.on('warning', onWarning);
+    api.on('spec.events', ({ response }) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(sse({ type: 'spec', spec: specView() }));
+      return undefined;
+    });
+    const streams = Array.from({ length: 20 }, () =>
+      followSpec(client, { project: 'default', spec: SPEC_ID, signal: stop.signal }),
+    );
+    await Promise.all(streams.map((stream) => stream.next()));
+    stop.abort(new Error('enough'));
+    await Promise.allSettled(streams.map((stream) => stream.next()));
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
   });
 
   it('ends with the signal, also while the stream is silent', async () => {
