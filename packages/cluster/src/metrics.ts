@@ -80,7 +80,5 @@ export const METRICS = {
   boi_core_specs_removed_total: { type: 'counter', help: 'Archived specs this node removed by age.' },
 } as const satisfies Readonly<Record<string, MetricFacts>>;
 
-export type MetricName = keyof typeof METRICS;
-
 /** For tools and tests that look at no metrics. */
 export const NO_METRICS: MetricSink = { count() {}, gauge() {}, observe() {} };

@@ -26,8 +26,6 @@ import { nodeView, projectRef } from './views.ts';
 
 const TRIES_MAX = 20;
 const AGAIN_MS = 20;
-/** Drain without a deadline of its own. */
-export const DRAIN_DEFAULT_MS = 3_600_000;
 /**
  * For the look-up that begins every request on a project: below the store's own deadline, so that a node cut off from the
  * store sends its callers elsewhere within three seconds, and above an election.

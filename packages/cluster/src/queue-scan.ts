@@ -4,7 +4,7 @@
  * `unassigned`, and nodes that died and left a queue: those are found by skipping from the first key of one queue to the next.
  */
 import { type NodeId, parseId, type SpecId, type TaskId, taskId } from '@boi/core';
-import { CompactedError, compareRevisions, prefixEnd, type Revision } from '@boi/store';
+import { CompactedError, prefixEnd, type Revision } from '@boi/store';
 import type { ClusterContext } from './context.ts';
 import type { MembershipSnapshot } from './membership-types.ts';
 import { codecs, type QueueEntry, type Stored } from './records.ts';
@@ -68,11 +68,6 @@ export async function* entriesOf(
     if (!page.more) return;
     start = `${page.kvs.at(-1)?.key ?? start} `;
   }
-}
-
-/** The later of two revisions. */
-export function laterRevision(a: Revision, b: Revision): Revision {
-  return compareRevisions(a, b) < 0 ? b : a;
 }
 
 /** Runs `read` again when the revision it was reading at has been compacted away meanwhile. */
