@@ -2,7 +2,7 @@
  * Nodes that are killed, stopped, restarted and cut off from etcd, as rows of the failure table: real processes, a real
  * etcd, and a file outside the cluster in which tasks witness what they did.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster } from './support/cluster.ts';
@@ -31,7 +31,8 @@ function newWitness(): Witness {
 /** Whether another copy of this task lives on the host as it starts: a line `double` then. */
 function noticesDouble(witness: Witness): string {
   return `for e in $(grep -lsz "^BOI_TASK_ID=$BOI_TASK_ID$" /proc/[0-9]*/environ); do
-    grep -qsz "^BOI_FENCE=$BOI_FENCE$" "$e" || { ${witness.says('double')}; break; }; done`;
+    f=$(tr '\\0' '\\n' < "$e" 2>/dev/null | sed -n 's/^BOI_FENCE=//p')
+    [ "\${f:-$BOI_FENCE}" = "$BOI_FENCE" ] || { ${witness.says('double')}; break; }; done 2>/dev/null`;
 }
 
 /** The node that runs most tasks of the spec, once all its slots are taken or all tasks run. */
@@ -58,18 +59,24 @@ describe('a node is killed', () => {
     const { node, tasks } = await busiest(spec, 4);
     await node.kill();
     const killedAt = performance.now();
+    const before = witness.lines('begin').length;
     await node.gone(2_000);
-    await until('one of its tasks begins elsewhere', () => {
-      const fences = new Set(witness.lines('begin').filter((l) => l.task === tasks[0]).map((l) => l.fence));
-      return fences.size > 1;
-    });
+    await until('one of its tasks begins elsewhere', () =>
+      witness
+        .lines('begin')
+        .slice(before)
+        .some(({ task }) => tasks.includes(task)),
+    );
     const tookMs = performance.now() - killedAt;
     figure('takeover after SIGKILL, TTL 3 s', seconds(tookMs));
     expect(await cluster.ended(spec)).toMatchObject({ state: 'succeeded', counts: { succeeded: 13 } });
     for (const task of await cluster.tasks(spec)) {
       const word = task.ref === 'merge' ? 'merge' : 'end';
       const own = witness.lines(word).filter((line) => line.task === task.id);
-      expect(own.filter((line) => line.fence === task.fence), `${task.ref}: the effect of its result`).toHaveLength(1);
+      expect(
+        own.filter((line) => line.fence === task.fence),
+        `${task.ref}: the effect of its result`,
+      ).toHaveLength(1);
       expect(task.attempt, `${task.ref}: a lost node is no failed attempt`).toBe(1);
       if (!tasks.includes(task.id)) expect(own, `${task.ref}: effects`).toHaveLength(1);
     }
@@ -126,7 +133,10 @@ describe('a node is stopped beyond its TTL and goes on', () => {
     } finally {
       stopped.resume();
     }
-    await until('the late commit is refused', async () => (await stopped.metric('boi_core_superseded_total')) > superseded);
+    await until(
+      'the late commit is refused',
+      async () => (await stopped.metric('boi_core_superseded_total')) > superseded,
+    );
     await stopped.ready();
     const task = await cluster.task(`${spec}/work`);
     expect(task.node?.id).not.toBe(stopped.id);
@@ -143,7 +153,11 @@ describe('a node is stopped beyond its TTL and goes on', () => {
     const stopped = cluster.nodes[1] as NodeProcess;
     const spec = await cluster.dispatch({
       tasks: [
-        { ref: 'work', requires: { at: stopped.name }, run: `${witness.says('begin')}; sleep 1; ${witness.says('end')}` },
+        {
+          ref: 'work',
+          requires: { at: stopped.name },
+          run: `${witness.says('begin')}; sleep 1; ${witness.says('end')}`,
+        },
       ],
     });
     await until('it runs', () => witness.lines('begin').length === 1);
@@ -160,6 +174,47 @@ describe('a node is stopped beyond its TTL and goes on', () => {
     expect(await cluster.ended(spec)).toMatchObject({ state: 'succeeded' });
     expect(witness.lines('begin')).toHaveLength(1);
     expect((await cluster.task(`${spec}/work`)).fence).toBe(witness.lines('end')[0]?.fence);
+  });
+});
+
+describe('an exclusive task', () => {
+  test.each([
+    ['its node is stopped', (node: NodeProcess) => node.pause(), (node: NodeProcess) => node.resume()],
+    [
+      'its node is cut off from etcd',
+      (node: NodeProcess) => cluster.proxy(node).set('swallow'),
+      (node: NodeProcess) => {
+        cluster.proxy(node).set('flow');
+        cluster.proxy(node).cut();
+      },
+    ],
+  ])('has ended here before it begins elsewhere when %s', async (_, part, join) => {
+    const witness = newWitness();
+    const spec = await cluster.dispatch({
+      tasks: [
+        {
+          ref: 'work',
+          exclusive: true,
+          grace: '1m',
+          // Deaf to TERM: only KILL ends the older copy. The newer one ends as soon as it is there.
+          run: `${noticesDouble(witness)}; ${witness.says('begin')}; trap '' TERM
+            [ "$(grep -c begin '${witness.path}')" -eq 1 ] || exit 0
+            while :; do ${witness.says('alive')}; sleep 0.05; done`,
+        },
+      ],
+    });
+    await until('it runs', () => witness.lines('alive').length > 0);
+    const holder = cluster.node((await cluster.task(`${spec}/work`)).node?.id);
+    part(holder);
+    try {
+      expect(await cluster.ended(spec)).toMatchObject({ state: 'succeeded' });
+    } finally {
+      join(holder);
+    }
+    expect(witness.lines('double')).toEqual([]);
+    const words = witness.lines().map(({ word }) => word);
+    expect(words.filter((word) => word === 'begin')).toHaveLength(2);
+    expect(words.at(-1)).toBe('begin');
   });
 });
 
@@ -201,11 +256,15 @@ describe('etcd cannot be reached from one node', () => {
       expect(elsewhere, elsewhere.stderr).toMatchObject({ code: 0, stdout: expect.stringMatching(/^spc_\w+\n$/) });
       await until('it knows that its session is over', async () => (await fetch(`${cut.url}/readyz`)).status === 503);
       expect(witness.lines('end')).toEqual([]);
-      await until('the others know', async () => {
-        const { items } = await (cluster.client.call('node.list', {}));
-        return items.find(({ id }) => id === cut.id)?.state === 'dead';
-      }, 4 * SESSION_TTL_MS);
-      await cluster.shell.ok(['run', '--requires', `at=${cluster.nodes[0]?.name}`, '--', 'touch', flag]);
+      await until(
+        'the others know',
+        async () => {
+          const { items } = await cluster.client.call('node.list', {});
+          return items.find(({ id }) => id === cut.id)?.state === 'dead';
+        },
+        4 * SESSION_TTL_MS,
+      );
+      writeFileSync(flag, '');
       await until('it ends while etcd is away', () => witness.lines('end').length === 1);
       const pending = join(cluster.dir, cut.name, 'results.pending');
       await until('its result is on disk', () => existsSync(pending) && readFileSync(pending).length > 0);

@@ -29,6 +29,9 @@ export interface LogLine {
 /** The shortest the settings allow. */
 export const SESSION_TTL_MS = 3_000;
 
+/** The drain given below, and the ten seconds after it that a daemon takes at most. */
+const STOP_WITHIN_MS = 15_000;
+
 export class NodeProcess {
   readonly name: string;
   /** What it logged in all its lives, JSON lines parsed. */
@@ -104,7 +107,8 @@ export class NodeProcess {
       '--slots',
       String(slots),
     ];
-    words.push('--listen', this.#listen, '--session-ttl', `${SESSION_TTL_MS}ms`, '--label', `at=${name}`, ...flags);
+    words.push('--listen', this.#listen, '--session-ttl', `${SESSION_TTL_MS}ms`, '--label', `at=${name}`);
+    words.push('--shutdown-drain', '1s', ...flags);
     const { PATH, HOME, TMPDIR } = process.env;
     const child = spawn(process.execPath, [COMMAND, ...words], {
       env: { PATH, HOME, TMPDIR, ...env },
@@ -168,7 +172,7 @@ export class NodeProcess {
     if (this.alive) {
       this.signal('SIGCONT');
       this.signal('SIGTERM');
-      await until(`${this.name} stops`, () => !this.alive, 15_000).catch(async (error: Error) => {
+      await until(`${this.name} stops`, () => !this.alive, STOP_WITHIN_MS).catch(async (error: Error) => {
         await this.kill();
         throw new Error(`${error.message}\n${this.lastLog()}`);
       });

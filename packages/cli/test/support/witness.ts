@@ -35,14 +35,17 @@ export class Witness {
       .filter((line) => word === undefined || line.word === word);
   }
 
-  /** Most tasks at once between their `begin` and their `end` lines, over the fences that wrote both. */
-  overlap(begin = 'begin', end = 'end'): number {
-    let now = 0;
+  /** Most copies at once between their `begin` and their `end`. One that was killed has no `end` and is not counted. */
+  overlap(): number {
+    const lines = this.lines();
+    const copyOf = ({ task, fence }: WitnessLine) => `${task} ${fence}`;
+    const ended = new Set(lines.filter(({ word }) => word === 'end').map(copyOf));
+    const alive = new Set<string>();
     let most = 0;
-    for (const { word } of this.lines()) {
-      if (word === begin) now += 1;
-      else if (word === end) now -= 1;
-      most = Math.max(most, now);
+    for (const line of lines) {
+      if (line.word === 'end') alive.delete(copyOf(line));
+      else if (line.word === 'begin' && ended.has(copyOf(line))) alive.add(copyOf(line));
+      most = Math.max(most, alive.size);
     }
     return most;
   }
