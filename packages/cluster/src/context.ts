@@ -6,6 +6,7 @@ import type { Clock, NodeId, ProjectId, Random, SpecId, TaskId } from '@boi/core
 import type { Store } from '@boi/store';
 import type { Keys } from './keys.ts';
 
+/** Bound with the id of this node by whoever made it. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;

@@ -58,7 +58,7 @@ export class Cooldown {
       };
       const answer = await settleTxn(ctx, session.signal(), txn);
       if (answer.outcome === 'refused') continue;
-      ctx.log.error({ node: self, coolingUntil }, 'tasks cannot be started here; the node takes no more for a while');
+      ctx.log.error({ coolingUntil }, 'tasks cannot be started here; the node takes no more for a while');
       ctx.metrics.count('boi_core_cooldowns_total');
       ctx.emit({ kind: 'node.degraded', node: self as NodeId, reason: 'start-failures' });
       return;

@@ -226,7 +226,7 @@ export class ClusterNode implements ClusterNodeHandle {
           settled: (held, applied) => this.#settled(held, applied),
         });
         this.#ready = epoch;
-        log.info({ node: this.#deps.self, epoch }, 'the node is live');
+        log.info({ epoch }, 'the node is live');
         this.#loop.wake();
         return;
       } catch (error) {
@@ -242,7 +242,7 @@ export class ClusterNode implements ClusterNodeHandle {
     this.#ready = undefined;
     if (this.#stopping.signal.aborted) return;
     this.#lostAtMono = clock.mono();
-    log.warn({ node: this.#deps.self }, 'the session is lost: no claims, results are kept until it is back');
+    log.warn({}, 'the session is lost: no claims, results are kept until it is back');
     emit({ kind: 'cluster.partition_detected', node: this.#deps.self });
     // The guard has stopped these by now unless the session ended early: its record was removed, or the lease.
     for (const { entry, running } of this.#held.all()) if (entry.exclusive) running?.cancel({ force: true });

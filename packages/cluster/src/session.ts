@@ -140,7 +140,7 @@ export class NodeSession implements Session {
   /** Somebody saw that the record is gone or another's: the session is over whatever the lease says. */
   lose(why: string): void {
     if (this.#live === undefined) return;
-    this.#options.ctx.log.warn({ node: this.node, why }, 'the session is over');
+    this.#options.ctx.log.warn({ why }, 'the session is over');
     this.#leave('lost');
     this.#wake?.();
   }
@@ -159,7 +159,7 @@ export class NodeSession implements Session {
         this.#enter(live);
       } catch (error) {
         if (signal.aborted) return;
-        this.#options.ctx.log.error({ err: error, node: this.node }, 'joining again failed; trying on');
+        this.#options.ctx.log.error({ err: error }, 'joining again failed; trying on');
         await sleep(this.#options.ctx.clock, BACKOFF_MAX_MS, signal).catch(() => undefined);
       }
     }
@@ -313,7 +313,7 @@ export class NodeSession implements Session {
         const outage = error instanceof BoiError && (error.code === 'store-unreachable' || error.code === 'conflict');
         // A starting daemon says what is wrong; a running one has tasks to come back for.
         if (first && (!outage || ++failures > 3)) throw error;
-        ctx.log.warn({ err: error, node: this.node }, 'cannot register; trying again');
+        ctx.log.warn({ err: error }, 'cannot register; trying again');
       }
       await sleep(ctx.clock, jitter(ctx.random, backoffMs, 0.2), this.#stopping.signal);
       backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS);
