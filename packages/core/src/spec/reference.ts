@@ -9,15 +9,18 @@ const VARIABLE = { type: 'string', pattern: '^\\$\\{\\{\\s*vars\\.[A-Za-z_][A-Za
 const ROOT = SpecFile as TSchema as Schema;
 
 /** JSON Schema (2020-12) of a spec file. A field that is not a string also takes `${{vars.name}}`. */
-export const specJsonSchema: Readonly<Record<string, unknown>> = {
-  $schema: 'https://json-schema.org/draft/2020-12/schema',
-  title: 'boi-node spec',
-  ...(forEditors(ROOT) as Record<string, unknown>),
-};
+export function specJsonSchema(): Readonly<Record<string, unknown>> {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'boi-node spec',
+    ...(forEditors(ROOT) as Record<string, unknown>),
+  };
+}
 
 /** Every field of a spec file as Markdown: what it takes, its default, what it means. */
 export function specReference(): string {
   const sections = [
+    '# Fields of a spec file\n\nGenerated from the schema. [specs.md](specs.md) explains, [spec-schema.json](spec-schema.json) is for editors.',
     table('Spec', ROOT),
     table('Task', at(ROOT, 'tasks').items ?? {}),
     table('retries', objectOf(at(at(ROOT, 'tasks').items ?? {}, 'retries'))),
