@@ -23,7 +23,7 @@ interface Contended {
 export class Locks {
   readonly #ctx: ClusterContext;
   readonly #wake: () => void;
-  /** Slots held by tasks of this node. */
+  /** Slots held by tasks in this node's queue. */
   readonly #own: (project: ProjectId, hash: string) => ReadonlySet<number>;
   readonly #contended = new Map<string, Contended>();
   readonly #stops = new Set<Promise<void>>();
@@ -71,6 +71,8 @@ export class Locks {
     mirror.start().then(
       () => {
         contended.listed = true;
+        // Nothing may have changed since: no event would say that a second refusal is older than this listing.
+        contended.stale = false;
         this.#wake();
       },
       () => undefined,

@@ -97,7 +97,7 @@ export class ClusterNode implements ClusterNodeHandle {
     });
     this.#locks = new Locks(
       ctx,
-      (project, hash) => held.lockSlots(project, hash),
+      (project, hash) => new Set([...held.lockSlots(project, hash), ...this.#queue.lostSlots(project, hash)]),
       () => this.#loop.wake(),
     );
     this.#shares = new Shares(ctx);

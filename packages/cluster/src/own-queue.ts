@@ -51,6 +51,8 @@ export class OwnQueue {
   readonly #waiting = new Map<TaskId, Waiting>();
   readonly #byWall = new SortedList<Waiting>((a, b) => a.dueWallMs - b.dueWallMs || compareTasks(a, b));
   readonly #byMono = new SortedList<Waiting>((a, b) => a.dueMonoMs - b.dueMonoMs || compareTasks(a, b));
+  /** Slots of concurrency keys that lost claims still hold. */
+  readonly #lostSlots = new Map<TaskId, { project: ProjectId; hash: string; slot: number }>();
   /** Unclaimed entries of each project. */
   readonly #projects = new Map<ProjectId, number>();
   #queued = 0;
@@ -92,6 +94,13 @@ export class OwnQueue {
       if (lane.project === project && lane.lock?.hash === hash) return true;
     }
     return false;
+  }
+
+  /** Slots of a concurrency key that lost claims hold: they are claimed anew with them. */
+  lostSlots(project: ProjectId, hash: string): number[] {
+    return [...this.#lostSlots.values()].flatMap((held) =>
+      held.project === project && held.hash === hash ? [held.slot] : [],
+    );
   }
 
   /** Moves what has become due into the lanes; answers in how many milliseconds the next one will be, if any waits. */
@@ -205,7 +214,11 @@ export class OwnQueue {
     const { record } = stored;
     const deliveries = Math.min(record.deliveries, 2) as 0 | 1 | 2;
     // A lost claim still holds the slot of its key.
-    const lock = lost && record.lockSlot !== undefined ? undefined : record.lock;
+    let { lock } = record;
+    if (lost && lock !== undefined && record.lockSlot !== undefined) {
+      this.#lostSlots.set(task, { project: record.prj, hash: lock.hash, slot: record.lockSlot });
+      lock = undefined;
+    }
     const slots = record.slots ?? 1;
     const key = `${record.prj} ${slots} ${deliveries} ${lock === undefined ? '' : `${lock.hash} ${lock.limit}`}`;
     let lane = this.#lanes.get(key);
@@ -225,6 +238,7 @@ export class OwnQueue {
     const place = this.#places.get(task);
     if (place === undefined) return;
     this.#places.delete(task);
+    this.#lostSlots.delete(task);
     place.lane.candidates.remove(place.candidate);
     if (place.lane.candidates.size === 0) this.#lanes.delete(place.lane.key);
   }
