@@ -29,6 +29,8 @@ export interface DrainOptions {
   /** Moves unclaimed entries to other nodes, and when leaving what else this node does for the cluster. */
   readonly handOver: (leaving: boolean) => Promise<void>;
   readonly settled: (held: Held, applied: boolean) => void;
+  /** Ends the claims of an earlier life that must not be made anew, here or elsewhere. */
+  readonly endLost: () => void;
 }
 
 type Standing = 'open' | 'paused' | 'closed' | 'leaving';
@@ -118,7 +120,7 @@ export class Drain {
 
   /** One look: does what is due, and never rejects. */
   async #act(): Promise<void> {
-    const { deps, held, runs, queue, handOver, settled } = this.#options;
+    const { deps, held, runs, queue, handOver, settled, endLost } = this.#options;
     const { clock, log } = deps.ctx;
     if (clock.mono() >= this.#deadlineMono()) {
       for (const task of held.all()) {
@@ -129,9 +131,11 @@ export class Drain {
     }
     if (deps.session.epoch() === undefined) return;
     try {
+      endLost();
       const ahead = held.inPhase('ahead');
       if (ahead.length > 0) await handBack(deps, held, ahead, settled);
-      if (this.standing !== 'paused' && (this.draining || queue.queued > 0)) await handOver(this.draining);
+      if (this.standing !== 'paused' && (this.draining || queue.queued > 0 || queue.lost().length > 0))
+        await handOver(this.draining);
     } catch (error) {
       log.warn({ err: error }, 'handing work over failed; trying again');
     }

@@ -105,6 +105,7 @@ export class ClusterNode implements ClusterNodeHandle {
       held,
       queue: this.#queue,
       capacity: identity.slots,
+      lost: (entry) => this.#isReady() && this.#queue.isLost(entry),
       mayClaim: () => this.#mayClaim(),
       wake: () => this.#loop.wake(),
     });
@@ -115,6 +116,7 @@ export class ClusterNode implements ClusterNodeHandle {
       runs: this.#runs,
       handOver: (leaving) => this.#services.handOver(leaving),
       settled,
+      endLost: () => this.#endAllLost(),
     });
     this.#loop = new ClaimLoop({
       deps,
@@ -248,16 +250,28 @@ export class ClusterNode implements ClusterNodeHandle {
     for (const { entry, running } of this.#held.all()) if (entry.exclusive) running?.cancel({ force: true });
   }
 
-  #mayClaim(): boolean {
+  /** Whether everything before the first claim of this session is done: what is not held here does not run here. */
+  #isReady(): boolean {
     const epoch = this.#session.epoch();
-    if (epoch === undefined || epoch !== this.#ready || this.#stopping.signal.aborted) return false;
-    return this.#membership.snapshot().members.get(this.#deps.self)?.epoch === epoch && this.#drain.standing === 'open';
+    return epoch !== undefined && epoch === this.#ready;
+  }
+
+  #mayClaim(): boolean {
+    if (!this.#isReady() || this.#stopping.signal.aborted) return false;
+    const own = this.#membership.snapshot().members.get(this.#deps.self);
+    return own?.epoch === this.#ready && this.#drain.standing === 'open';
   }
 
   #settled({ task }: Held, applied: boolean): void {
     // Applied by this node, its event is on its way; otherwise whatever the mirror shows is what there is.
     if (!applied) this.#queue.reconsider(task);
     this.#loop.wake();
+  }
+
+  /** The claim loop ends them as it comes to them, but only while it may claim. */
+  #endAllLost(): void {
+    if (!this.#isReady()) return;
+    for (const candidate of this.#queue.lost()) if (this.#endLost(candidate)) this.#queue.take(candidate.task);
   }
 
   /** Ends a claim of an earlier life that must not be made anew. Answers whether it did. */

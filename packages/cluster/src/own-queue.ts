@@ -146,9 +146,14 @@ export class OwnQueue {
     for (const key of this.mirror.entries.keys()) this.reconsider(lastPart(key) as TaskId);
   }
 
-  /** Entries claimed in this node's name with a nonce that does not run here. */
-  lost(): Stored<QueueEntry>[] {
-    return this.mirror.sorted().filter(({ key, record }) => this.#isLost(lastPart(key) as TaskId, record));
+  /** Whether an entry of this queue is claimed in this node's name with a nonce that does not run here. */
+  isLost({ key, record }: Stored<QueueEntry>): boolean {
+    return this.#isLost(lastPart(key) as TaskId, record);
+  }
+
+  /** All that are. */
+  lost(): Candidate[] {
+    return [...this.#places.values()].flatMap(({ candidate }) => (this.isLost(candidate.stored) ? [candidate] : []));
   }
 
   #stored(task: TaskId): Stored<QueueEntry> | undefined {

@@ -45,6 +45,7 @@ async function giveAwayMisfits(deps: NodeDeps, queue: OwnQueue): Promise<void> {
   if (own === undefined) return;
   await handOver(deps, {
     entries: queue.mirror.entries.values(),
+    lost: (entry) => queue.isLost(entry),
     select: ({ record }) => !matches(own, placementFactsOf(record)),
     why: 'rebalanced',
   });

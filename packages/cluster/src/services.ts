@@ -16,6 +16,7 @@ import type { Membership } from './membership-types.ts';
 import type { OwnQueue } from './own-queue.ts';
 import { createPlacer } from './placement.ts';
 import { Rebalancer } from './rebalance.ts';
+import type { QueueEntry, Stored } from './records.ts';
 import type { Session } from './session-types.ts';
 import { SpecBodies } from './spec-body.ts';
 import { Stealer } from './steal.ts';
@@ -32,6 +33,8 @@ export interface OwnWork {
   readonly queue: OwnQueue;
   /** Slots of this node. */
   readonly capacity: number;
+  /** Whether an entry of the own queue is claimed and does not run here. */
+  readonly lost: (entry: Stored<QueueEntry>) => boolean;
   /** Whether this node may claim now. */
   readonly mayClaim: () => boolean;
   /** Something may be claimed or started now. */
@@ -84,7 +87,8 @@ export class NodeServices {
   /** Gives unclaimed entries to other nodes; one that is leaving or draining gives its coordinations, too. */
   async handOver(leaving: boolean): Promise<void> {
     if (leaving) await this.#coordinators.handOver();
-    await handOver(this.#deps, { entries: this.#work.queue.mirror.entries.values() });
+    const { queue, lost } = this.#work;
+    await handOver(this.#deps, { entries: queue.mirror.entries.values(), lost });
   }
 
   async stop(): Promise<void> {
