@@ -115,19 +115,22 @@ export class Dispatcher {
     const { ctx, session } = this.#deps;
     session.compares();
     this.#stopping.signal.throwIfAborted();
-    const giveUp = new AbortController();
-    const timer = ctx.clock.timer(ACCEPT_WITHIN_MS, () =>
-      giveUp.abort(
-        new BoiError('outcome-unknown', 'the store gave no definite answer; send the same request again', {
-          retryAfterS: 2,
-        }),
-      ),
-    );
-    try {
-      return await this.#accept(request, AbortSignal.any([giveUp.signal, this.#stopping.signal]));
-    } finally {
-      timer.cancel();
-    }
+    // A caller that stops waiting ends nothing: what was sent may yet be applied, and only this node, as long as its session
+    // lives, brings a spec that it began to be dispatched, or removes it.
+    const accepting = this.#accept(request, this.#stopping.signal);
+    const settled = () => void this.#background.delete(work);
+    const work: Promise<void> = accepting.then(settled, settled);
+    this.#background.add(work);
+    return new Promise((resolve, reject) => {
+      const timer = ctx.clock.timer(ACCEPT_WITHIN_MS, () =>
+        reject(
+          new BoiError('outcome-unknown', 'the store gave no definite answer; send the same request again', {
+            retryAfterS: 2,
+          }),
+        ),
+      );
+      accepting.then(resolve, reject).finally(() => timer.cancel());
+    });
   }
 
   async #accept(request: SpecRequest, signal: AbortSignal): Promise<DispatchAnswer> {

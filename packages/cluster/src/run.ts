@@ -150,7 +150,8 @@ export class Runs {
       ({ definition, inputs } = await this.#read(held));
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
-      this.#finish(held, this.#failedToStart(error as BoiError));
+      // Stopped while the store was away, it has not failed: it goes where the reason of the stop sends it.
+      this.#finish(held, held.stop === undefined ? this.#failedToStart(error as BoiError) : this.#cancelled());
       return;
     }
     if (held.stop !== undefined || held.entry.cancel !== undefined) {
