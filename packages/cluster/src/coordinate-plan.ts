@@ -34,8 +34,21 @@ export class CoordinatePlan {
   readonly #ended: Uint8Array;
   #endedCount = 0;
   #failed = false;
-  /** May run by its needs and had a blocked record when it became so, in the order it is to be released. */
+  /** Of the tasks with a result: kept up, since they are asked for with every change. */
+  readonly #counts: Record<Outcome, number> = {
+    succeeded: 0,
+    failed: 0,
+    'timed-out': 0,
+    cancelled: 0,
+    skipped: 0,
+    poison: 0,
+  };
+  /**
+   * May run by its needs and had a blocked record when it became so, in the order it is to be released; from `#nextReady` on.
+   * With a limit of its own a spec has nearly all of its tasks here for nearly all of its time: no step goes through them all.
+   */
   #ready: number[] = [];
+  #nextReady = 0;
   #skips: { index: number; byFailure: boolean }[] = [];
 
   constructor(
@@ -79,7 +92,7 @@ export class CoordinatePlan {
   }
 
   counts(): Record<Outcome, number> {
-    return this.#dag.counts();
+    return { ...this.#counts };
   }
 
   blockedTask(index: number): BlockedTask | undefined {
@@ -107,15 +120,17 @@ export class CoordinatePlan {
   /** At most so many tasks in flight; undefined: no limit. Nothing is planned that {@link onResult} has not made possible. */
   next(stop: Stop, limit: number | undefined): Steps {
     this.#skips = this.#skips.filter(({ index }) => this.#blocked.has(index));
-    this.#ready = this.#ready.filter((index) => this.#blocked.has(index));
     if (this.#skips.length > 0) return { skips: this.#skips, cancels: [], releases: [] };
     if (stop !== undefined) {
       const cancels = this.#dag.toStop(stop).filter((index) => this.#blocked.has(index));
       // Only when these have their result is it known what they make of the others.
       if (cancels.length > 0) return { skips: [], cancels, releases: [] };
     }
-    const free = limit === undefined ? this.#ready.length : Math.max(0, limit - this.inFlight);
-    return { skips: [], cancels: [], releases: this.#ready.slice(0, free) };
+    return {
+      skips: [],
+      cancels: [],
+      releases: this.#firstReady(limit === undefined ? undefined : limit - this.inFlight),
+    };
   }
 
   /** Tasks in flight that `stop` is about. */
@@ -123,7 +138,24 @@ export class CoordinatePlan {
     return this.#dag.toStop(stop).filter((index) => !this.#blocked.has(index) && this.#ended[index] === 0);
   }
 
+  /** The first so many; what was released or has ended meanwhile is forgotten on the way. */
+  #firstReady(most = Number.POSITIVE_INFINITY): number[] {
+    const ready = this.#ready;
+    while (this.#nextReady < ready.length && !this.#blocked.has(ready[this.#nextReady] as number)) this.#nextReady++;
+    if (this.#nextReady > ready.length / 2) {
+      this.#ready = ready.slice(this.#nextReady);
+      this.#nextReady = 0;
+    }
+    const first: number[] = [];
+    for (let at = this.#nextReady; at < this.#ready.length && first.length < most; at++) {
+      const index = this.#ready[at] as number;
+      if (this.#blocked.has(index)) first.push(index);
+    }
+    return first;
+  }
+
   #note(index: number, result: SeenResult): void {
+    this.#counts[result.outcome]++;
     this.#ended[index] = result.hasOutputs === true ? 2 : 1;
     this.#endedCount++;
     this.#blocked.delete(index);
