@@ -20,8 +20,8 @@ export interface ClusterOptions {
   readonly slots?: number;
   /** A proxy between each node and etcd. */
   readonly proxied?: boolean;
-  /** Further flags of `join`. */
-  readonly flags?: readonly string[];
+  /** Further settings of `join`, or other values: flags without their dashes. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -61,7 +61,7 @@ export class Cluster {
         dataDir: join(dir, `node-${i}`),
         etcd: proxy?.endpoint ?? etcd.endpoint,
         slots: options.slots ?? 2,
-        flags: options.flags ?? [],
+        settings: options.settings ?? {},
         env: options.env ?? {},
       });
       nodes.push(node);

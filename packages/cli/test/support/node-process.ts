@@ -15,7 +15,8 @@ export interface NodeOptions {
   readonly dataDir: string;
   readonly etcd: string;
   readonly slots: number;
-  readonly flags: readonly string[];
+  /** Further settings of `join`, or other values. */
+  readonly settings: Readonly<Record<string, string>>;
   /** What the host's login would give it, besides PATH and HOME. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -94,23 +95,21 @@ export class NodeProcess {
 
   /** Starts it without waiting. */
   launch(): void {
-    const { name, dataDir, etcd, slots, flags, env } = this.#options;
-    const words = [
-      'join',
-      '--insecure',
-      '--name',
+    const { name, dataDir, etcd, slots, settings, env } = this.#options;
+    const flags = {
       name,
-      '--data-dir',
-      dataDir,
-      '--etcd',
       etcd,
-      '--slots',
-      String(slots),
-    ];
-    words.push('--listen', this.#listen, '--session-ttl', `${SESSION_TTL_MS}ms`, '--label', `at=${name}`);
-    words.push('--shutdown-drain', '1s', ...flags);
+      'data-dir': dataDir,
+      slots: String(slots),
+      listen: this.#listen,
+      label: `at=${name}`,
+      'session-ttl': `${SESSION_TTL_MS}ms`,
+      'shutdown-drain': '1s',
+      ...settings,
+    };
+    const words = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
     const { PATH, HOME, TMPDIR } = process.env;
-    const child = spawn(process.execPath, [COMMAND, ...words], {
+    const child = spawn(process.execPath, [COMMAND, 'join', '--insecure', ...words], {
       env: { PATH, HOME, TMPDIR, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -134,13 +133,13 @@ export class NodeProcess {
     );
   }
 
-  /** The value of a metric without labels, or the sum over the series whose labels hold all of `labels`. */
-  async metric(name: string, ...labels: readonly string[]): Promise<number> {
+  /** Of a metric the sum over its series. Throws when there is no such metric. */
+  async metric(name: string): Promise<number> {
     const text = await (await fetch(`${this.url}/metrics`)).text();
+    if (!text.includes(`# TYPE ${name} `)) throw new Error(`${this.name} has no metric ${name}`);
     return text
       .split('\n')
       .filter((line) => line.startsWith(name) && /^[ {]/.test(line.slice(name.length)))
-      .filter((line) => labels.every((label) => line.includes(label)))
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
   }
 
