@@ -10,7 +10,7 @@
  * header, body, archive, name and idempotency key (which lives as long as its spec, at least a day) together.
  */
 import { indexOf, type ProjectId, type SpecId, sleep, type TaskId, taskId } from '@boi/core';
-import { batchItemsMax, type Op, REQUEST_BYTES_MAX, type Txn, unchanged } from '@boi/store';
+import { batchItemsMax, type KeyValue, type Op, REQUEST_BYTES_MAX, type Txn, unchanged } from '@boi/store';
 import { ArchiveChunk } from './archive-format.ts';
 import type { NodeDeps } from './deps.ts';
 import { holdsDuty } from './duty.ts';
@@ -68,7 +68,8 @@ export class Archiver {
       const singles: Spec[] = [];
       for (const kv of page.kvs) {
         this.#stopping.signal.throwIfAborted();
-        const header = stored(codecs.spec, kv);
+        const header = this.#header(kv);
+        if (header === undefined) continue;
         const [, prj = '', spc = ''] = keys.parts(kv.key) ?? [];
         const spec: Spec = { prj: prj as ProjectId, spc: spc as SpecId, header };
         const { record } = header;
@@ -88,6 +89,17 @@ export class Archiver {
       await this.#archiveSingles(singles);
       if (!page.more) return;
       start = `${page.kvs.at(-1)?.key ?? start} `;
+    }
+  }
+
+  /** One that cannot be read must not keep the others from being archived. */
+  #header(kv: KeyValue): Stored<SpecHeader> | undefined {
+    try {
+      return stored(codecs.spec, kv);
+    } catch (error) {
+      this.#deps.ctx.log.error({ err: error, key: kv.key }, 'a record cannot be read; it is left alone');
+      this.#deps.ctx.metrics.count('boi_core_records_unreadable_total', 1, { what: 'header' });
+      return undefined;
     }
   }
 

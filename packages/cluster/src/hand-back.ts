@@ -1,7 +1,8 @@
 /**
  * Gives claims back that never started: the entry without its claim, its delivery not counted, its lock slot free. Used
  * when claims must stop (pause, drain, a lost session) while some are held ahead of a free slot. A refusal means that the
- * entry has changed meanwhile; the own queue's mirror says how, and the claim loop deals with it.
+ * entry has changed meanwhile; the own queue's mirror says how, and the claim loop deals with it. One that is marked
+ * cancelled is not given back, since that would take the mark off: it is no longer held, and ends as a lost claim does.
  */
 import type { Op, Txn } from '@boi/store';
 import { unchanged } from '@boi/store';
@@ -24,8 +25,9 @@ export async function handBack(
   for (const held of claims) held.phase = 'ended';
   const done = new Set<Held>();
   try {
-    for (let i = 0; i < claims.length; i += BATCH_MAX) {
-      const some = claims.slice(i, i + BATCH_MAX);
+    const wanted = claims.filter(({ entry }) => entry.cancel === undefined);
+    for (let i = 0; i < wanted.length; i += BATCH_MAX) {
+      const some = wanted.slice(i, i + BATCH_MAX);
       const items = some.map((held) => handBackTxn(deps, held));
       const answer = await settleBatch(deps.ctx, deps.session.signal(), { compares: deps.session.compares(), items });
       if (answer.outcome === 'refused') continue;

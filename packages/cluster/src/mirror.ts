@@ -65,6 +65,8 @@ export class Mirror<T> {
   #watch: Watch | undefined;
   /** Grows with each listing, so that a listener of an older watch is told apart. */
   #generation = 0;
+  /** The newest listing. */
+  #listing: Promise<void> | undefined;
   #stopping: AbortController | undefined;
   /** While a comparison is under way: keys whose deletion was heard of since it began. */
   #deleted: Set<string> | undefined;
@@ -137,7 +139,12 @@ export class Mirror<T> {
     this.#tasks.add(task);
   }
 
-  async #list(signal: AbortSignal): Promise<void> {
+  #list(signal: AbortSignal): Promise<void> {
+    this.#listing = this.#listAs(signal);
+    return this.#listing;
+  }
+
+  async #listAs(signal: AbortSignal): Promise<void> {
     const generation = ++this.#generation;
     this.#watch?.cancel();
     this.#watch = undefined;
@@ -146,10 +153,10 @@ export class Mirror<T> {
       signal.throwIfAborted();
       try {
         const { kvs, revision } = await this.#pages(false);
-        // A newer listing has taken over: its view is the newer one, and waiting callers only need "at least as new".
         if (generation !== this.#generation) {
           signal.throwIfAborted();
-          return;
+          // A newer listing has taken over: who waits for this one needs a view at least as new, which is there with that.
+          return this.#listing;
         }
         this.#replace(kvs, revision);
         this.#watch = ctx.store.watch(
@@ -169,7 +176,7 @@ export class Mirror<T> {
         return;
       } catch (error) {
         signal.throwIfAborted();
-        if (generation !== this.#generation) return;
+        if (generation !== this.#generation) return this.#listing;
         if (!(error instanceof CompactedError)) ctx.log.debug({ err: error, what }, 'a listing failed; trying again');
         await sleep(ctx.clock, backoffMs, signal);
       }

@@ -171,8 +171,9 @@ export class SpecBodies {
   #keep(key: string, chars: number): void {
     const cached = this.#cache.get(key);
     if (cached === undefined) return;
+    // Counted once, also when it was dropped and read again meanwhile.
+    this.#chars += chars - cached.chars;
     cached.chars = chars;
-    this.#chars += chars;
     for (const [oldest, { chars: freed }] of this.#cache) {
       if (this.#chars <= this.#charsMax || oldest === key) break;
       this.#cache.delete(oldest);
