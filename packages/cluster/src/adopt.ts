@@ -149,7 +149,7 @@ export class Adopter {
           for (const [dead, epoch] of [...this.#dead]) {
             if (signal.aborted) return;
             const duty = adoptionDuty(dead);
-            if (this.#settled.has(dead) || !holdsDuty(self, duty, membership.snapshot(), ctx.clock.now())) continue;
+            if (this.#settled.has(dead) || !holdsDuty(self, duty, membership.snapshot())) continue;
             if (!this.#dead.has(dead)) continue;
             again = (await this.#adoptOne(dead, epoch)) === 'unfinished' || again;
           }

@@ -52,7 +52,7 @@ export class Archiver {
     while (!signal.aborted) {
       try {
         await sleep(ctx.clock, ctx.config.lingerMs / PASSES_PER_LINGER, signal);
-        if (holdsDuty(self, 'archive', membership.snapshot(), ctx.clock.now())) await this.#pass();
+        if (holdsDuty(self, 'archive', membership.snapshot())) await this.#pass();
       } catch (error) {
         if (signal.aborted) return;
         ctx.log.warn({ err: error }, 'finished specs could not be archived; the next pass will');

@@ -42,7 +42,7 @@ export class Compactor {
     while (!signal.aborted) {
       try {
         await sleep(ctx.clock, ctx.config.compactEveryMs, signal);
-        if (holdsDuty(self, 'compact', membership.snapshot(), ctx.clock.now())) await this.#compact();
+        if (holdsDuty(self, 'compact', membership.snapshot())) await this.#compact();
         else this.#samples = [];
       } catch (error) {
         if (signal.aborted) return;

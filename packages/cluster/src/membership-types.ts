@@ -38,7 +38,7 @@ export interface Membership {
   cachedLoads(): ReadonlyMap<NodeId, LoadRecord>;
 }
 
-/** Live, not cordoned, not draining, not cooling: may hold duties and be placed on. */
+/** Live, not cordoned, not draining, not cooling: tasks may be placed on it. */
 export function isSchedulable(member: Member, nowMs: number): boolean {
   const conf = member.conf;
   return conf === undefined || (!conf.cordoned && !conf.drain && (conf.coolingUntil ?? 0) <= nowMs);

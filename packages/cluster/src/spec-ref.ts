@@ -44,7 +44,7 @@ export function coordinatorFor(
   spc: SpecId,
 ): { member: Member; compare: Compare } | undefined {
   const snapshot = deps.membership.snapshot();
-  const winner = dutyWinner(`coord/${spc}`, snapshot, deps.ctx.clock.now()) ?? deps.self;
+  const winner = dutyWinner(`coord/${spc}`, snapshot) ?? deps.self;
   const member = snapshot.members.get(winner);
   return member === undefined
     ? undefined

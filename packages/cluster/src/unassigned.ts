@@ -61,7 +61,7 @@ export class UnassignedDuty {
       this.#woken = false;
       let again = false;
       try {
-        const mine = session.epoch() !== undefined && holdsDuty(self, DUTY, membership.snapshot(), ctx.clock.now());
+        const mine = session.epoch() !== undefined && holdsDuty(self, DUTY, membership.snapshot());
         if (mine) {
           const mirror = await this.#watch();
           if (ctx.clock.mono() >= nextAllMono) this.#all = true;

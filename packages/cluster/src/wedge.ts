@@ -63,11 +63,10 @@ export class WedgeDuty {
   }
 
   async #check(): Promise<void> {
-    const { ctx, self, membership } = this.#deps;
+    const { self, membership } = this.#deps;
     const snapshot = membership.snapshot();
-    const nowMs = ctx.clock.now();
     const watched = [...snapshot.members.keys()].filter(
-      (node) => node !== self && holdsDuty(self, adoptionDuty(node), snapshot, nowMs, node),
+      (node) => node !== self && holdsDuty(self, adoptionDuty(node), snapshot, node),
     );
     this.#heads.keep(snapshot.members);
     const still = new Map<string, Unseen>();
