@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Cluster } from './support/cluster.ts';
+import { Cluster, START_WITHIN_MS } from './support/cluster.ts';
 import type { NodeProcess } from './support/node-process.ts';
 import { taskProcesses } from './support/processes.ts';
 import { until } from './support/until.ts';
@@ -11,7 +11,7 @@ import { Witness } from './support/witness.ts';
 let cluster: Cluster;
 beforeAll(async () => {
   cluster = await Cluster.start();
-});
+}, START_WITHIN_MS);
 afterAll(() => cluster?.stop());
 afterEach(async () => {
   await cluster.restore();
@@ -137,14 +137,19 @@ describe('a spec that is refused writes nothing', () => {
     return { source: `${out.join('\n')}\n`, lines };
   }
 
-  /** Nothing writes while nothing happens, so that an unchanged revision means an untouched store. */
-  async function revision(): Promise<string> {
-    return (await cluster.client.call('cluster.show', {})).store.revision;
+  /** Once nothing writes any more: nodes tell their load up to a second after it changed. */
+  async function settled(): Promise<string> {
+    let last = { revision: '', at: 0 };
+    return until('the store is quiet', async () => {
+      const revision = (await cluster.client.call('cluster.show', {})).store?.revision ?? '';
+      if (revision !== last.revision) last = { revision, at: performance.now() };
+      return performance.now() - last.at > 2_500 && revision;
+    });
   }
 
   test('one with 40 mistakes: each is told with its line and column, here and by the API', async () => {
     const { source, lines } = mistaken();
-    const before = await revision();
+    const before = await settled();
     const { code, stdout, stderr } = await cluster.shell.run(['spec', 'dispatch', '-'], source);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     const told = new Set([...stderr.matchAll(/^<stdin>:(\d+):(\d+): \S/gm)].map(([, line]) => Number(line)));
@@ -160,14 +165,14 @@ describe('a spec that is refused writes nothing', () => {
     const toldByApi = new Set(problem.issues.map(({ line }) => line));
     expect(lines.filter((line) => !toldByApi.has(line))).toEqual([]);
     expect(problem.issues.every(({ line, column }) => line > 0 && column > 0)).toBe(true);
-    expect(await revision()).toBe(before);
+    expect(await settled()).toBe(before);
   });
 
   test('one of 2 MB: its size is told, and everything else that is wrong with it', async () => {
     const { source, lines } = mistaken();
     const padded = `${source}${`# ${'x'.repeat(98)}\n`.repeat(20_000)}`;
     expect(padded.length).toBeGreaterThan(2_000_000);
-    const before = await revision();
+    const before = await settled();
     const { code, stdout, stderr } = await cluster.shell.run(['spec', 'dispatch', '-'], padded);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/1 ?MiB|1,?048,?576/);
@@ -179,7 +184,7 @@ describe('a spec that is refused writes nothing', () => {
       body: JSON.stringify({ source: padded, format: 'yaml' }),
     });
     expect(answer.status).toBe(413);
-    expect(await revision()).toBe(before);
+    expect(await settled()).toBe(before);
   });
 });
 

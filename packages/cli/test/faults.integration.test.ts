@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Cluster } from './support/cluster.ts';
+import { Cluster, START_WITHIN_MS } from './support/cluster.ts';
 import { figure, seconds } from './support/figures.ts';
 import { type NodeProcess, SESSION_TTL_MS } from './support/node-process.ts';
 import { taskProcesses } from './support/processes.ts';
@@ -15,7 +15,7 @@ import { Witness } from './support/witness.ts';
 let cluster: Cluster;
 beforeAll(async () => {
   cluster = await Cluster.start({ proxied: true });
-});
+}, START_WITHIN_MS);
 afterAll(() => cluster?.stop());
 afterEach(async () => {
   await cluster.restore();
@@ -52,11 +52,13 @@ describe('a node is killed', () => {
     const witness = newWitness();
     const spec = await cluster.dispatch({
       tasks: [
-        { ref: 'work', count: 12, run: `${witness.says('begin')}; sleep 1.5; ${witness.says('end')}` },
+        { ref: 'work', count: 12, run: `${witness.says('begin')}; sleep 2.5; ${witness.says('end')}` },
         { ref: 'merge', needs: 'work', run: witness.says('merge') },
       ],
     });
     const { node, tasks } = await busiest(spec, 4);
+    const begun = () => new Set(witness.lines('begin').map(({ task }) => task));
+    await until('what it holds has begun', () => tasks.every((task) => begun().has(task)));
     await node.kill();
     const killedAt = performance.now();
     const before = witness.lines('begin').length;
@@ -96,7 +98,9 @@ describe('a node is killed', () => {
           ref: 'work',
           count: 2,
           requires: { at: target.name },
-          run: `${noticesDouble(witness)}; ${witness.says('begin')}; sleep 2; ${witness.says('end')}`,
+          // The first copy does not end by itself, the next one at once.
+          run: `${noticesDouble(witness)}; ${witness.says('begin')}
+            [ "$(grep -c "begin $BOI_TASK_ID" '${witness.path}')" -gt 1 ] || sleep 300; ${witness.says('end')}`,
         },
       ],
     });

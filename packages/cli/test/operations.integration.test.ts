@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterView, NodeView, TaskView } from '@boi/core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Cluster } from './support/cluster.ts';
+import { Cluster, START_WITHIN_MS } from './support/cluster.ts';
 import { figure, seconds } from './support/figures.ts';
 import { taskProcesses } from './support/processes.ts';
 import { until } from './support/until.ts';
@@ -12,7 +12,7 @@ import { Witness } from './support/witness.ts';
 let cluster: Cluster;
 beforeAll(async () => {
   cluster = await Cluster.start();
-});
+}, START_WITHIN_MS);
 afterAll(() => cluster?.stop());
 afterEach(async () => {
   await cluster.restore();

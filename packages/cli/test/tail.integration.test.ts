@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import type { TaskView } from '@boi/core';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Cluster } from './support/cluster.ts';
+import { Cluster, START_WITHIN_MS } from './support/cluster.ts';
 import { figure, mebibytes, seconds } from './support/figures.ts';
 import type { NodeProcess } from './support/node-process.ts';
 
 let cluster: Cluster;
 beforeAll(async () => {
   cluster = await Cluster.start();
-});
+}, START_WITHIN_MS);
 afterAll(() => cluster?.stop());
 afterEach(async () => {
   await cluster.restore();

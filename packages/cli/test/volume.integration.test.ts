@@ -3,7 +3,7 @@
  * memory a node may take; how long it took is told, since a loaded machine says nothing about the code.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Cluster } from './support/cluster.ts';
+import { Cluster, START_WITHIN_MS } from './support/cluster.ts';
 import { figure, mebibytes, seconds } from './support/figures.ts';
 import { until } from './support/until.ts';
 
@@ -17,7 +17,7 @@ let cluster: Cluster;
 beforeAll(async () => {
   // Beyond the cores: a process that only starts and ends waits more than it computes.
   cluster = await Cluster.start({ slots: 8, settings: { 'session-ttl': '10s' } });
-});
+}, START_WITHIN_MS);
 afterAll(() => cluster?.stop());
 
 function tellMemory(what: string): number {

@@ -25,6 +25,9 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** For the hook that starts one: a build of what changed and three daemons, on a machine that is busy otherwise. */
+export const START_WITHIN_MS = 180_000;
+
 /** States a spec does not leave. */
 const ENDED: readonly SpecState[] = ['succeeded', 'failed', 'cancelled'];
 
@@ -190,11 +193,19 @@ export class Cluster {
     return (await this.client.call('cluster.fsck', {})).findings;
   }
 
-  /** Stops what runs, brings back what does not, and undoes cordons and pauses: for the next test. */
+  /** For the next test, however this one ended: all nodes are up, nothing is paused, and nothing of it runs any more. */
   async restore(): Promise<void> {
     for (const proxy of this.#proxies.values()) proxy.set('flow');
     for (const node of this.nodes) if (!node.alive) await node.start();
     await Promise.all(this.nodes.map((node) => node.ready()));
+    if ((await this.client.call('cluster.show', {})).paused) await this.client.call('cluster.resume', { body: {} });
+    const { items } = await this.client.call('spec.list', { params: { prj: 'default' }, query: { limit: 50 } });
+    for (const { id } of items.filter(({ state }) => !ENDED.includes(state))) {
+      // Twice: without grace, and the cleanup tasks too.
+      for (let i = 0; i < 2; i++)
+        await this.client.call('spec.cancel', { params: { prj: 'default', spc: id }, body: {} });
+      await this.ended(id);
+    }
   }
 
   async stop(): Promise<void> {
