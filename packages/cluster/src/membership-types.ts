@@ -24,7 +24,7 @@ export interface MembershipSnapshot {
   /** Mod revision of the `cluster` key: compared by claims, so that a pause holds from its commit on. */
   readonly clusterRevision: Revision;
   readonly incarnationRevision: Revision;
-  /** Store revision this is current to. */
+  /** Store revision that `members` is current to; their settings, and the rest, may be older or newer. */
   readonly revision: Revision;
 }
 

@@ -3,7 +3,7 @@
  * an immutable snapshot on every change. Loads are not watched; they are read when somebody decides by them.
  */
 import { BoiError, type NodeId } from '@boi/core';
-import { ABSENT, compareRevisions, type Revision } from '@boi/store';
+import { ABSENT } from '@boi/store';
 import type { ClusterContext } from './context.ts';
 import { lastPart } from './keys.ts';
 import type { Member, Membership, MembershipSnapshot } from './membership-types.ts';
@@ -125,16 +125,13 @@ export class StoreMembership implements Membership {
       const id = lastPart(key) as NodeId;
       if (!members.has(id)) absentConfs.set(id, record);
     }
-    const revision = [this.#nodes, this.#confs, this.#cluster, this.#incarnation]
-      .map((mirror): Revision => mirror.revision)
-      .reduce((newest, one) => (compareRevisions(one, newest) > 0 ? one : newest));
     return {
       members,
       absentConfs,
       cluster: cluster.record,
       clusterRevision: cluster.modRevision,
       incarnationRevision: incarnation.modRevision,
-      revision,
+      revision: this.#nodes.revision,
     };
   }
 
