@@ -7,7 +7,7 @@ import { HeldTasks } from './held.ts';
 import { lastPart } from './keys.ts';
 import type { Member } from './membership-types.ts';
 import { OwnQueue } from './own-queue.ts';
-import { planRebalance } from './rebalance.ts';
+import { planRebalance, Rebalancer } from './rebalance.ts';
 import { codecs, type QueueEntry, SCHEMA_VERSION } from './records.ts';
 import { sendMoves } from './send-moves.ts';
 import { Stealer } from './steal.ts';
@@ -28,6 +28,7 @@ import {
 } from './testing/fixtures.ts';
 import { meanwhile } from './testing/meanwhile.ts';
 import { SpecRig } from './testing/spec-rig.ts';
+import { UnassignedDuty } from './unassigned.ts';
 
 const one = testNode(1);
 const two = testNode(2);
@@ -115,10 +116,31 @@ describe('a rebalancing is refused when', () => {
     return (await sendMoves(own, moves, own.session.compares(), own.session.signal())).applied.length;
   }
 
+  test('the session of this node is over', async () => {
+    const stored = await inQueue(one);
+    const rebalancer = new Rebalancer(deps(gone(f.keys.node(one))), () => [stored]);
+    rebalancer.start();
+    await membership.join(two, { slots: 1_000_000 });
+    await f.clock.advance(100);
+    await rebalancer.stop();
+    expect((await f.store.get(f.keys.node(one))).kv).toBeUndefined();
+    expect(await at(one)).toBeDefined();
+  });
+
   test('the newcomer is gone again', async () => {
     expect(await rebalance(gone(f.keys.node(two)))).toBe(0);
     expect(await at(one)).toBeDefined();
   });
+});
+
+test('why an entry waits is not written back over one that was placed meanwhile', async () => {
+  const key = f.keys.unassigned(testTask(1));
+  await put(f, key, codecs.entry, entry({ requires: [{ key: 'gpu', op: 'exists', value: true }] }));
+  const duty = new UnassignedDuty(deps(gone(key)));
+  duty.start();
+  await f.clock.advance(100);
+  expect((await f.store.get(key)).kv).toBeUndefined();
+  await duty.stop();
 });
 
 describe('an adoption', () => {
@@ -221,6 +243,31 @@ describe('a dispatch', () => {
     const dispatching = rig.dispatch([nowhere, nowhere]);
     await rig.settle(1_000);
     expect((await rig.header(await dispatching))?.coordinator).not.toBe(coordinator);
+    await rig.stop();
+  });
+
+  test('is begun by no session that is over', async () => {
+    let dropped = false;
+    const rig = await rigged(
+      2,
+      (made) => {
+        dropped = true;
+        return drop(made, made.f.keys.node(one));
+      },
+      // Coordinated by the other node: its record is not the one that is gone.
+      (ops) => ops.some(({ key }) => key.includes(`/coord/${two}/`)) && ops.some(({ key }) => key.includes('/specs/')),
+    );
+    const tasks = many(200).map((_, i) => definition({ ref: `t${i}` }));
+    const spec = { failurePolicy: 'continue' as const, tasks };
+    for (let n = 0; n < 50; n++) {
+      const dispatching = rig.node(1).dispatcher.accept({ project: testProject, spec, digest: `d${n}` });
+      const outcome = dispatching.catch((error: BoiError) => error);
+      await rig.settle(5_000);
+      if (!dropped) continue;
+      expect(await outcome).toMatchObject({ code: 'unavailable' });
+      break;
+    }
+    expect(dropped).toBe(true);
     await rig.stop();
   });
 
