@@ -35,8 +35,7 @@ const accepted = {
 function events(list: readonly SpecEvent[]) {
   api.on('spec.events', ({ response }) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
-    for (const e of list)
-      response.write(`event: ${e.type}\ndata: ${JSON.stringify(e.type === 'task' ? e.task : e.spec)}\n\n`);
+    for (const e of list) response.write(`event: ${e.type}\ndata: ${JSON.stringify(e)}\n\n`);
     return undefined;
   });
 }
@@ -174,12 +173,17 @@ describe('spec dispatch', () => {
       api.on('spec.tasks', () => ({ items: [] }));
       api.on('spec.events', ({ response }) => {
         response.writeHead(200, { 'content-type': 'text/event-stream' });
-        response.write(`event: spec\ndata: ${JSON.stringify(specView())}\n\n`, () => void api.stop());
+        response.write(
+          `event: spec\ndata: ${JSON.stringify({ type: 'spec', spec: specView() })}\n\n`,
+          () => void api.stop(),
+        );
         return undefined;
       });
       other.on('spec.events', ({ response }) => {
         response.writeHead(200, { 'content-type': 'text/event-stream' });
-        response.end(`event: end\ndata: ${JSON.stringify(specView({ state: 'succeeded' }))}\n\n`);
+        response.end(
+          `event: end\ndata: ${JSON.stringify({ type: 'end', spec: specView({ state: 'succeeded' }) })}\n\n`,
+        );
         return undefined;
       });
       const env = { BOI_ENDPOINTS: `${api.url},${other.url}` };

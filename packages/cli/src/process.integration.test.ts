@@ -79,7 +79,7 @@ function ends(state: 'succeeded' | 'failed'): void {
   api.on('spec.dispatch', () => accepted);
   api.on('spec.events', ({ response }) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
-    response.end(`event: end\ndata: ${JSON.stringify(specView({ state }))}\n\n`);
+    response.end(`event: end\ndata: ${JSON.stringify({ type: 'end', spec: specView({ state }) })}\n\n`);
     return undefined;
   });
 }

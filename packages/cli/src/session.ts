@@ -9,6 +9,7 @@ import type { FlagValue } from './args.ts';
 import { type ConfigFile, configPath, readConfig } from './config-file.ts';
 import { type Io, write } from './io.ts';
 import { colourOf, type Paint, painter } from './output/paint.ts';
+import { forTerminal } from './output/width.ts';
 import { resolveSettings, type Setting, type SettingName } from './settings.ts';
 
 export type Format = 'table' | 'wide' | 'json' | 'yaml' | 'name';
@@ -26,6 +27,7 @@ export class Session {
   /** Paints for standard output and standard error; they differ, as either may be a terminal. */
   readonly out: Paint;
   readonly err: Paint;
+  readonly #warned = new Set<string>();
   #client: BoiClient | undefined;
   #project: string | undefined;
 
@@ -109,6 +111,7 @@ export class Session {
     return new BoiClient({
       endpoints: endpoints.map((e) => parseEndpoint(e).origin),
       ...(typeof timeoutMs === 'number' ? { timeoutMs } : {}),
+      onNotice: (text) => this.warn(text),
     });
   }
 
@@ -123,6 +126,20 @@ export class Session {
   /** A line for a person, on standard error. */
   note(text: string): void {
     this.io.stderr.write(`${text}\n`);
+  }
+
+  /** A warning for a person, on standard error; the same one once. */
+  warn(text: string): void {
+    if (this.#warned.has(text)) return;
+    this.#warned.add(text);
+    this.note(`${this.err.yellow('WARN')} ${forTerminal(text)}`);
+  }
+
+  /** For an answer that comes from a node's memory. */
+  warnStale(ageMs: number | undefined): void {
+    if (ageMs === undefined) return;
+    const seconds = Math.round(ageMs / 1000);
+    this.warn(`stale: the node cannot reach the store; this is what it knew ${seconds} s ago`);
   }
 
   /** Results, on standard output. */

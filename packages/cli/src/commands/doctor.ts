@@ -129,6 +129,7 @@ async function checkDisk(session: Session): Promise<Finding> {
 
 async function checkCluster({ store, paused, unassigned, nodes }: ClusterView): Promise<Finding[]> {
   const findings: Finding[] = [];
+  if (store === undefined) return findings;
   const size = `${store.version}, ${bytes(store.dbBytesInUse)} in use of ${bytes(store.dbBytes)}`;
   if (store.alarms.length > 0) {
     findings.push({
@@ -144,7 +145,7 @@ async function checkCluster({ store, paused, unassigned, nodes }: ClusterView): 
     findings.push({ check: 'claims', level: 'warning', finding: 'claims are paused', next: 'boi-node cluster resume' });
   if (nodes.ready === 0)
     findings.push({ check: 'nodes', level: 'error', finding: 'no node takes work', next: 'boi-node node list' });
-  if (unassigned > 0) {
+  if (unassigned !== undefined && unassigned > 0) {
     findings.push({
       check: 'waiting work',
       level: 'warning',

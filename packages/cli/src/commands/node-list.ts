@@ -14,7 +14,9 @@ const BUILT_IN = ['os', 'arch', 'cpus', 'memory'];
 export async function listNodes(session: Session, args: Args): Promise<number> {
   const name = args.text('name');
   const look = async (signal?: AbortSignal) => {
-    const page = await session.client.call('node.list', { query: name === undefined ? {} : { name }, signal });
+    const query = { ...(name === undefined ? {} : { name }), ...(args.switch('stale-ok') ? { stale: 'ok' as const } : {}) };
+    const page = await session.client.call('node.list', { query, signal });
+    session.warnStale(page.ageMs);
     return [...page.items].sort(compareNamed);
   };
   const columns = nodeColumns(session.io.now);

@@ -11,7 +11,12 @@ import type { Session } from '../session.ts';
 
 export async function showNode(session: Session, args: Args): Promise<number> {
   const params = { nod: args.one('node') };
-  const look = (signal?: AbortSignal) => session.client.call('node.show', { params, signal });
+  const query = args.switch('stale-ok') ? { stale: 'ok' as const } : {};
+  const look = async (signal?: AbortSignal) => {
+    const node = await session.client.call('node.show', { params, query, signal });
+    session.warnStale(node.ageMs);
+    return node;
+  };
   const people = (node: NodeView) => renderFields(nodeFields(session, node), session.out);
   const { format } = session;
   if (args.switch('watch')) {

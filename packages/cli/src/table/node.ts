@@ -1,6 +1,12 @@
 /** Commands on nodes and on the cluster as a whole. */
-import type { Command, Positional } from '../command.ts';
+import type { Command, Flag, Positional } from '../command.ts';
 import { WATCH } from './spec.ts';
+
+const STALE_OK: Flag = {
+  name: 'stale-ok',
+  kind: 'switch',
+  summary: 'While the store is away, show what the node remembers, with its age.',
+};
 
 const NODE: Positional = { name: 'node', summary: 'Node, by id or name.', completes: 'node' };
 
@@ -8,7 +14,7 @@ export const NODE_COMMANDS: readonly Command[] = [
   {
     path: ['node', 'list'],
     summary: 'Live nodes, and dead ones that left work or settings.',
-    flags: [{ name: 'name', kind: 'text', value: 'NAME', summary: 'Only those with exactly this name.' }, WATCH],
+    flags: [{ name: 'name', kind: 'text', value: 'NAME', summary: 'Only those with exactly this name.' }, STALE_OK, WATCH],
     examples: [
       { line: 'boi-node node list -o wide', does: 'with addresses, versions and labels' },
       { line: 'boi-node node list --watch', does: 'keep looking' },
@@ -19,7 +25,7 @@ export const NODE_COMMANDS: readonly Command[] = [
     path: ['node', 'show'],
     summary: 'One node: state, load, capabilities.',
     positionals: [NODE],
-    flags: [WATCH],
+    flags: [STALE_OK, WATCH],
     examples: [
       { line: 'boi-node node show build-1', does: 'by name' },
       { line: 'boi-node node show build-1 -o json', does: 'for a program' },
@@ -83,7 +89,11 @@ export const NODE_COMMANDS: readonly Command[] = [
   {
     path: ['cluster', 'status'],
     summary: 'The cluster at a glance.',
-    flags: [WATCH],
+    flags: [
+      STALE_OK,
+      { name: 'local', kind: 'switch', summary: 'Only what the node that answers holds itself, without the store.' },
+      WATCH,
+    ],
     examples: [
       { line: 'boi-node cluster status', does: 'nodes, slots, work and store' },
       { line: 'boi-node cluster status --watch', does: 'keep looking' },
@@ -111,10 +121,34 @@ export const NODE_COMMANDS: readonly Command[] = [
   {
     path: ['cluster', 'fsck'],
     summary: 'Check that every task has exactly one record, at one revision; exit 1 if an error is found.',
+    description: [
+      '`--repair` says of each finding whether it can be mended safely: names, idempotency keys, locks, coordinations, bodies and archives of specs that are gone. With `--yes` it mends them, each only if nothing changed since it was found. What concerns tasks is never mended, only reported.',
+    ],
+    flags: [
+      { name: 'repair', kind: 'switch', summary: 'Say what could be mended safely.' },
+      { name: 'yes', kind: 'switch', summary: 'With --repair: mend it.' },
+    ],
     examples: [
       { line: 'boi-node cluster fsck', does: 'check' },
+      { line: 'boi-node cluster fsck --repair', does: 'what could be mended' },
       { line: 'boi-node cluster fsck -o json', does: 'for a program' },
     ],
     load: async () => (await import('../commands/cluster-fsck.ts')).checkCluster,
+  },
+  {
+    path: ['cluster', 'local-fallback'],
+    summary: 'Take the node that answers out of work, or back, also while the store is away.',
+    description: [
+      'On: the node claims nothing and refuses new work until it is switched off, also after a restart; what runs goes on, and what it holds is written to `local-fallback.jsonl` in its data directory. Give its address with `--endpoints`: it is the node that answers that is meant.',
+    ],
+    flags: [
+      { name: 'on', kind: 'switch', summary: 'Take it out.' },
+      { name: 'off', kind: 'switch', summary: 'Take it back.' },
+    ],
+    examples: [
+      { line: 'boi-node cluster local-fallback --on --endpoints http://127.0.0.1:7117', does: 'this host' },
+      { line: 'boi-node cluster local-fallback --off --endpoints http://127.0.0.1:7117', does: 'and back' },
+    ],
+    load: async () => (await import('../commands/local-fallback.ts')).switchFallback,
   },
 ];
