@@ -37,6 +37,8 @@ export interface BoiClientOptions {
   readonly connectTimeoutMs?: number;
   /** How long lost answers of repeatable requests are asked for again, milliseconds. Default 10 000. */
   readonly retryForMs?: number;
+  /** Told what a node says beside its answers (`x-boi-notice`), for a person. */
+  readonly onNotice?: (text: string) => void;
 }
 
 export interface Probe {
@@ -58,6 +60,7 @@ export class BoiClient {
   readonly #timeoutMs: number;
   readonly #connectTimeoutMs: number;
   readonly #retryForMs: number;
+  readonly #onNotice: ((text: string) => void) | undefined;
   readonly #http = new HttpAgent({ keepAlive: true, keepAliveMsecs: 15_000 });
   readonly #https = new HttpsAgent({ keepAlive: true, keepAliveMsecs: 15_000 });
   #preferred = 0;
@@ -68,6 +71,7 @@ export class BoiClient {
     this.#timeoutMs = options.timeoutMs ?? 30_000;
     this.#connectTimeoutMs = options.connectTimeoutMs ?? 3_000;
     this.#retryForMs = options.retryForMs ?? 10_000;
+    this.#onNotice = options.onNotice;
   }
 
   /** One request, one JSON answer. */
@@ -182,6 +186,8 @@ export class BoiClient {
       answerTimeoutMs: request.timeoutMs ?? this.#timeoutMs,
       signal: request.signal,
     });
+    const notice = response.headers['x-boi-notice'];
+    if (typeof notice === 'string') this.#onNotice?.(notice);
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
     const text = await readText(response, { timeoutMs: this.#timeoutMs, bytesMax: 2 ** 20, signal: request.signal });

@@ -38,6 +38,9 @@ export const ROUTE_PATHS: RouteTable = {
   'cluster.pause': { method: 'POST', path: '/v1/cluster/pause' },
   'cluster.resume': { method: 'POST', path: '/v1/cluster/resume' },
   'cluster.fsck': { method: 'GET', path: '/v1/cluster/fsck' },
+  'cluster.repair': { method: 'POST', path: '/v1/cluster/fsck' },
+  'local.show': { method: 'GET', path: '/v1/local' },
+  'local.fallback': { method: 'POST', path: '/v1/local/fallback' },
   whoami: { method: 'GET', path: '/v1/whoami' },
 };
 

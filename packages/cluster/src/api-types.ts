@@ -9,6 +9,7 @@ import type {
   DispatchBody,
   DryRunAnswer,
   FsckReport,
+  LocalView,
   NodeId,
   NodeView,
   ProjectId,
@@ -25,6 +26,15 @@ export interface Page<T> {
   readonly items: readonly T[];
   readonly next?: string;
 }
+
+/** All of them on one page; with an age when they are what the node remembers. */
+export interface NodePage {
+  readonly items: readonly NodeView[];
+  readonly ageMs?: number;
+}
+
+/** What the node remembers will do while the store is away. */
+export type Stale = 'ok';
 
 /** Where a task's output is: one line per claim that started or may have started it, oldest first. */
 export interface LogPlace {
@@ -83,13 +93,21 @@ export interface ClusterApi {
   cancelTask(project: ProjectId, task: TaskId, actor?: Actor): Promise<CancelAnswer>;
   retryTask(project: ProjectId, task: TaskId, actor?: Actor): Promise<TaskView>;
   killTask(project: ProjectId, task: TaskId, actor?: Actor): Promise<TaskView>;
-  listNodes(query: RouteQuery<'node.list'>): Promise<Page<NodeView>>;
-  node(idOrName: string): Promise<NodeView>;
+  listNodes(query: RouteQuery<'node.list'>): Promise<NodePage>;
+  node(idOrName: string, stale?: Stale): Promise<NodeView>;
   cordon(node: NodeId, actor?: Actor): Promise<NodeView>;
   uncordon(node: NodeId, actor?: Actor): Promise<NodeView>;
   drain(node: NodeId, deadlineMs: number, actor?: Actor): Promise<NodeView>;
   removeNode(node: NodeId, actor?: Actor): Promise<{ id: NodeId; moved: number }>;
-  cluster(): Promise<ClusterView>;
+  cluster(stale?: Stale): Promise<ClusterView>;
   setPaused(paused: boolean, actor?: Actor): Promise<ClusterView>;
   fsck(): Promise<FsckReport>;
+  /** Checks, and mends what is safe; without `apply` says what it would mend. */
+  repair(apply: boolean): Promise<FsckReport>;
+  /** What this node holds, without the store. */
+  local(): Promise<LocalView>;
+  /** The operator's escape: this node out of work, or back, also without the store. */
+  setFallback(on: boolean): Promise<LocalView>;
+  /** What every answer of this node must say beside what was asked; undefined: nothing. */
+  notice(): string | undefined;
 }

@@ -22,12 +22,13 @@ import {
   type TaskView,
 } from '@boi/core';
 import type { Adopter } from './adopt.ts';
-import type { Actor, ClusterApi, LogPlaces, Page } from './api-types.ts';
+import type { Actor, ClusterApi, LogPlaces, NodePage, Page } from './api-types.ts';
 import { cancelSpec, cancelTask, noTask } from './cancel.ts';
 import type { NodeDeps } from './deps.ts';
-import type { Dispatcher } from './dispatch.ts';
+import type { AcceptProgress, Dispatcher } from './dispatch.ts';
 import { followSpec, followTask } from './follow.ts';
 import { fsck } from './fsck.ts';
+import { repair } from './fsck-repair.ts';
 import { killClaim } from './kill.ts';
 import { locateTask } from './locate.ts';
 import {
@@ -55,7 +56,8 @@ export interface ApiParts {
   readonly adopter: Pick<Adopter, 'removeNode'>;
 }
 
-export class Api implements ClusterApi {
+/** Everything of {@link ClusterApi} that needs the store. */
+export class Api implements Omit<ClusterApi, 'local' | 'setFallback' | 'notice'> {
   readonly #deps: NodeDeps;
   readonly #parts: ApiParts;
 
@@ -68,8 +70,8 @@ export class Api implements ClusterApi {
     return findProject(this.#deps, idOrName);
   }
 
-  dispatch(project: ProjectId, body: DispatchBody, actor?: Actor): Promise<DispatchAnswer> {
-    return this.#parts.dispatcher.dispatch(project, body, actor);
+  dispatch(project: ProjectId, body: DispatchBody, actor?: Actor, progress?: AcceptProgress): Promise<DispatchAnswer> {
+    return this.#parts.dispatcher.dispatch(project, body, actor, progress);
   }
 
   plan(_project: ProjectId, body: DispatchBody): Promise<DryRunAnswer> {
@@ -149,7 +151,7 @@ export class Api implements ClusterApi {
     return showTask(this.#deps, project, task);
   }
 
-  listNodes(query: RouteQuery<'node.list'>): Promise<Page<NodeView>> {
+  listNodes(query: RouteQuery<'node.list'>): Promise<NodePage> {
     return listNodes(this.#deps, query);
   }
 
@@ -188,6 +190,10 @@ export class Api implements ClusterApi {
 
   fsck(): Promise<FsckReport> {
     return fsck(this.#deps);
+  }
+
+  repair(apply: boolean): Promise<FsckReport> {
+    return this.#write((signal) => repair(this.#deps, apply, signal));
   }
 
   /** A request does not wait for a store for ever: past the limit the caller is told that the outcome is not known. */

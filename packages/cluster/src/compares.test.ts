@@ -72,7 +72,7 @@ describe('a claim compares', () => {
     await write({ op: 'delete', key: cluster.keys.node(node.id) }, putEntry());
     await cluster.clock.advance(3_000);
     expect(started()).toBe(1);
-    expect(node.events.map(({ kind }) => kind)).toContain('cluster.partition_detected');
+    expect(node.events.map(({ kind }) => kind)).toContain('node.degraded');
     const { kv } = await cluster.store.get(cluster.keys.node(node.id));
     expect(kv?.createRevision).not.toBe(epoch);
     // Claimed by the new session, not by the one that was over.

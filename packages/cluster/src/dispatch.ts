@@ -66,8 +66,17 @@ type Opening =
   | { readonly outcome: 'id-taken' }
   | { readonly outcome: 'moved' };
 
+/** How far an acceptance has come, for whoever stops waiting for it: once something was sent it may yet be applied. */
+export interface AcceptProgress {
+  /** Nothing is sent any more once it aborts, unless something was sent before. */
+  readonly signal: AbortSignal;
+  /** The id under which it was sent. */
+  sent?: SpecId;
+}
+
 interface Draft extends SpecRef {
   readonly request: SpecRequest;
+  readonly progress: AcceptProgress | undefined;
   readonly createdAt: number;
   readonly idempotencyHash: string | undefined;
 }
@@ -94,30 +103,36 @@ export class Dispatcher {
     while (this.#background.size > 0) await Promise.all(this.#background);
   }
 
-  async dispatch(project: ProjectId, body: DispatchBody, actor?: Actor): Promise<DispatchAnswer> {
+  async dispatch(
+    project: ProjectId,
+    body: DispatchBody,
+    actor?: Actor,
+    progress?: AcceptProgress,
+  ): Promise<DispatchAnswer> {
     const { spec, digest, project: named } = readSpec(body);
     if (named !== undefined && (await findProject(this.#deps, named)).id !== project) {
       throw new BoiError('invalid-spec', `the file is for project ${named}, the request for ${project}`, {
         issues: [{ path: '/project', message: `names another project than the request; dispatch it to ${named}` }],
       });
     }
-    return this.accept({
+    const request: SpecRequest = {
       project,
       spec,
       digest,
       ...(body.idempotencyKey === undefined ? {} : { idempotencyKey: body.idempotencyKey }),
       ...(actor === undefined ? {} : { actor }),
-    });
+    };
+    return this.accept(request, progress);
   }
 
   /** Throws `idempotency-conflict`, `unavailable` (no live session, no node to coordinate), `outcome-unknown`, `store-unreachable`. */
-  async accept(request: SpecRequest): Promise<DispatchAnswer> {
+  async accept(request: SpecRequest, progress?: AcceptProgress): Promise<DispatchAnswer> {
     const { ctx, session } = this.#deps;
     session.compares();
     this.#stopping.signal.throwIfAborted();
     // A caller that stops waiting ends nothing: what was sent may yet be applied, and only this node, as long as its session
     // lives, brings a spec that it began to be dispatched, or removes it.
-    const accepting = this.#accept(request, this.#stopping.signal);
+    const accepting = this.#accept(request, this.#stopping.signal, progress);
     const settled = () => void this.#background.delete(work);
     const work: Promise<void> = accepting.then(settled, settled);
     this.#background.add(work);
@@ -133,7 +148,11 @@ export class Dispatcher {
     });
   }
 
-  async #accept(request: SpecRequest, signal: AbortSignal): Promise<DispatchAnswer> {
+  async #accept(
+    request: SpecRequest,
+    signal: AbortSignal,
+    progress: AcceptProgress | undefined,
+  ): Promise<DispatchAnswer> {
     const { ctx } = this.#deps;
     const digest = digestOf(request.project, request.digest, request.retryOf ?? '');
     const chunks = new ChunkList(request.spec.tasks);
@@ -143,6 +162,7 @@ export class Dispatcher {
         prj: request.project,
         spc,
         request: { ...request, digest },
+        progress,
         createdAt: ctx.clock.now(),
         idempotencyHash: request.idempotencyKey === undefined ? undefined : keyHash(request.idempotencyKey),
       };
@@ -370,6 +390,11 @@ export class Dispatcher {
     const failure: Op[] = [{ op: 'get', key }];
     if (draft.idempotencyHash !== undefined) {
       failure.push({ op: 'get', key: ctx.keys.idempotency(draft.prj, draft.idempotencyHash) });
+    }
+    const { progress } = draft;
+    if (progress !== undefined) {
+      if (progress.sent === undefined) progress.signal.throwIfAborted();
+      progress.sent = draft.spc;
     }
     const answer = await settleTxn(ctx, signal, { compares: distinct(compares), success, failure });
     if (answer.outcome === 'applied') {

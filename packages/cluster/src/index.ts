@@ -1,6 +1,7 @@
 export * from './api-types.ts';
 export * from './context.ts';
 export * from './keys.ts';
+export type { FallbackFile, FallbackLine, FallbackNote } from './local-fallback.ts';
 export * from './membership-types.ts';
 export { METRICS } from './metrics.ts';
 export { ClusterNode } from './node.ts';

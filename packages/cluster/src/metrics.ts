@@ -18,11 +18,17 @@ export const METRICS = {
     type: 'counter',
     help: 'Keep-alives not sent because the claim loop did not turn.',
   },
-  boi_core_store_reachable: { type: 'gauge', help: '1 when the last keep-alive succeeded, else 0.' },
+  boi_core_store_reachable: { type: 'gauge', help: '1 while the store answers this node, else 0.' },
   boi_core_store_unreachable_seconds: {
     type: 'gauge',
-    help: 'Since the last keep-alive that succeeded, while they fail.',
+    help: 'Since the last answer of the store, while it is away; else 0.',
   },
+  boi_core_store_rejections_total: {
+    type: 'counter',
+    help: 'Requests of the API refused since the store is away, or whose outcome is not known for that reason.',
+    labels: ['code'],
+  },
+  boi_core_local_fallback: { type: 'gauge', help: '1 while an operator has taken this node out of work, else 0.' },
   boi_core_store_unknown_outcomes_total: {
     type: 'counter',
     help: 'Writes without a definite answer, sent again until there was one.',
@@ -75,6 +81,11 @@ export const METRICS = {
   boi_core_consecutive_start_failures: { type: 'gauge', help: 'Tasks in a row that could not be started here.' },
   boi_core_cooldowns_total: { type: 'counter', help: 'Times this node took itself out of placement.' },
   boi_core_version_skew: { type: 'gauge', help: 'Live nodes of another version than this one.' },
+  boi_core_version_skew_violations: {
+    type: 'gauge',
+    help: 'Live nodes whose version is more than one minor version away from this one. Should be 0.',
+  },
+  boi_core_repairs_total: { type: 'counter', help: 'Records that `cluster fsck --repair` removed at this node.' },
   boi_core_compactions_total: { type: 'counter', help: 'Times this node dropped old history from the store.' },
   boi_core_specs_archived_total: { type: 'counter', help: 'Finished specs this node moved into the archive.' },
   boi_core_specs_removed_total: { type: 'counter', help: 'Archived specs this node removed by age.' },

@@ -14,7 +14,7 @@ import {
   sleep,
 } from '@boi/core';
 import { type Compare, type KeyValue, type Op, unchanged } from '@boi/store';
-import type { Actor, Page } from './api-types.ts';
+import type { Actor, NodePage } from './api-types.ts';
 import type { NodeDeps } from './deps.ts';
 import { lastPart } from './keys.ts';
 import { isSchedulable } from './membership-types.ts';
@@ -55,7 +55,8 @@ async function deadNodes(deps: NodeDeps): Promise<NodeId[]> {
   return [...ids].filter((id) => !members.has(id)).sort();
 }
 
-function isNeutral(conf: NodeConfRecord): boolean {
+/** Says nothing: as good as absent. */
+export function isNeutral(conf: NodeConfRecord): boolean {
   return (
     conf.cordoned === undefined &&
     conf.drain === undefined &&
@@ -64,7 +65,7 @@ function isNeutral(conf: NodeConfRecord): boolean {
   );
 }
 
-export async function listNodes(deps: NodeDeps, query: RouteQuery<'node.list'>): Promise<Page<NodeView>> {
+export async function listNodes(deps: NodeDeps, query: RouteQuery<'node.list'>): Promise<NodePage> {
   const { ctx, membership } = deps;
   const snapshot = membership.snapshot();
   const loads = await membership.loads();
@@ -83,7 +84,11 @@ export async function showNode(deps: NodeDeps, id: NodeId): Promise<NodeView> {
   const { kv } = await ctx.store.get(ctx.keys.nodeconf(id));
   const conf = kv === undefined ? undefined : codecs.nodeconf.decode(kv.key, kv.value);
   const load = (await membership.loads()).get(id);
-  return nodeView(id, membership.snapshot().members.get(id), conf, load, ctx.clock.now());
+  const view = nodeView(id, membership.snapshot().members.get(id), conf, load, ctx.clock.now());
+  if (view.state !== 'drained') return view;
+  // Its load is up to two seconds old: what it began just before the drain is in its queue, and not yet in its load.
+  const left = await ctx.store.range({ ...ctx.keys.queueOf(id), limit: 1, keysOnly: true });
+  return left.kvs.length === 0 ? view : { ...view, state: 'draining' };
 }
 
 /** A node's settings before and after; undefined: nothing to change. */
@@ -115,6 +120,13 @@ export function drain(
     const now = mark(deps, actor);
     return { ...conf, drain: { ...now, at: conf.drain?.at ?? now.at, deadlineAt: now.at + deadlineMs } };
   });
+}
+
+/** Undoes a drain if this actor began it. */
+export async function endDrain(deps: NodeDeps, id: NodeId, signal: AbortSignal, actor: Actor): Promise<void> {
+  await configure(deps, id, signal, ({ drain: present, ...rest }) =>
+    present?.actor === actor.name ? rest : undefined,
+  );
 }
 
 function mark({ ctx }: NodeDeps, actor: Actor | undefined): { at: number; actor?: string } {

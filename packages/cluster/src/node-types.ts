@@ -3,6 +3,7 @@ import type { Clock, NodeId, Random, TaskReport, TaskRunner } from '@boi/core';
 import type { Store } from '@boi/store';
 import type { ClusterApi } from './api-types.ts';
 import type { ClusterConfig, ClusterEvent, Logger, MetricSink } from './context.ts';
+import type { FallbackFile } from './local-fallback.ts';
 import type { MembershipSnapshot } from './membership-types.ts';
 
 export interface NodeIdentity {
@@ -47,6 +48,8 @@ export interface ClusterNodeOptions {
   readonly identity: NodeIdentity;
   readonly runner: TaskRunner;
   readonly buffer: ResultBuffer;
+  /** Where local fallback is kept. Default: nowhere, and it ends with the process. */
+  readonly fallbackFile?: FallbackFile;
 }
 
 export type SessionState = 'joining' | 'live' | 'lost' | 'stopped';

@@ -17,10 +17,13 @@ import { type ClusterContext, DEFAULT_CONFIG } from './context.ts';
 import { Cooldown } from './cooldown.ts';
 import type { NodeDeps } from './deps.ts';
 import { Drain } from './drain.ts';
+import { GuardedApi } from './guarded-api.ts';
 import { type Held, HeldTasks, newHeld } from './held.ts';
 import { initCluster } from './init.ts';
 import { Keys } from './keys.ts';
 import { LoadWriter } from './load-writer.ts';
+import { LocalFallback, NO_FALLBACK_FILE } from './local-fallback.ts';
+import { heldLines, localView } from './local-view.ts';
 import { Locks } from './locks.ts';
 import { StoreMembership } from './membership.ts';
 import type { MembershipSnapshot } from './membership-types.ts';
@@ -32,6 +35,8 @@ import { Runs } from './run.ts';
 import { NodeServices } from './services.ts';
 import { NodeSession } from './session.ts';
 import { Shares } from './shares.ts';
+import { StoreHealth } from './store-health.ts';
+import { checkVersion, tooFar } from './version-skew.ts';
 
 /** For running tasks when the daemon stops and nobody said otherwise. */
 const STOP_DRAIN_MS = 5_000;
@@ -58,16 +63,22 @@ export class ClusterNode implements ClusterNodeHandle {
   readonly #cooldown: Cooldown;
   readonly #load: LoadWriter;
   readonly #services: NodeServices;
+  readonly #health: StoreHealth;
+  readonly #fallback: LocalFallback;
   readonly #stopping = new AbortController();
   /** The session for which everything before the first claim is done. */
   #ready: Revision | undefined;
   #preparing: Promise<void> = Promise.resolve();
-  #lostAtMono: number | undefined;
+  #wasLost = false;
+  /** Nodes of a version that must not work beside this one, as last seen. */
+  #violations = 0;
 
   constructor(options: ClusterNodeOptions) {
     this.#options = options;
-    const { identity, runner, store, clock, random, log, metrics, emit, buffer } = options;
+    const { identity, runner, clock, random, log, metrics, emit, buffer } = options;
     const config = { ...DEFAULT_CONFIG, ...options.config };
+    this.#health = new StoreHealth({ clock, log, metrics, emit, node: identity.id });
+    const store = this.#health.observe(options.store);
     const ctx = { store, keys: new Keys(options.prefix), clock, random, log, metrics, emit, config };
     this.#ctx = ctx;
     this.#membership = new StoreMembership(ctx);
@@ -137,13 +148,28 @@ export class ClusterNode implements ClusterNodeHandle {
       this.#runs.heard(changes);
       this.#loop.wake();
     });
-    this.api = new Api(deps, this.#services);
+    const parts = { identity, held, buffer, health: this.#health, session: this.#session };
+    this.#fallback = new LocalFallback({
+      deps,
+      file: options.fallbackFile ?? NO_FALLBACK_FILE,
+      lines: () => heldLines(parts),
+      changed: () => this.#loop.wake(),
+    });
+    this.api = new GuardedApi({
+      api: new Api(deps, this.#services),
+      deps,
+      health: this.#health,
+      fallback: this.#fallback,
+      local: () => localView(parts, this.#fallback),
+    });
   }
 
   async start(): Promise<void> {
     try {
       await initCluster(this.#ctx, this.#stopping.signal);
       await this.#membership.start();
+      checkVersion(this.#options.identity, this.#membership.snapshot());
+      await this.#fallback.start();
       this.#membership.onChange((snapshot) => {
         this.#loop.wake();
         this.#skew(snapshot);
@@ -194,6 +220,7 @@ export class ClusterNode implements ClusterNodeHandle {
     await this.#committer.stop(COMMIT_LIMIT_MS);
     await this.#load.stop();
     await this.#cooldown.stop();
+    await this.#fallback.stop();
     await this.#session.stop();
     await this.#loop.stop();
     await this.#preparing;
@@ -202,18 +229,17 @@ export class ClusterNode implements ClusterNodeHandle {
     await this.#shares.stop();
     await this.#queue.mirror.stop();
     await this.#membership.stop();
+    this.#health.stop();
   }
 
   /** Everything between registering and the first claim; tried until it succeeds or the session is over. Never rejects. */
   async #prepare(epoch: Revision): Promise<void> {
     const { clock, log, emit } = this.#ctx;
+    const { self } = this.#deps;
     const before = this.#preparing;
-    emit({ kind: 'node.joined', node: this.#deps.self, epoch });
-    if (this.#lostAtMono !== undefined) {
-      const lastedMs = Math.round(clock.mono() - this.#lostAtMono);
-      emit({ kind: 'cluster.partition_healed', node: this.#deps.self, lastedMs });
-      this.#lostAtMono = undefined;
-    }
+    emit({ kind: 'node.joined', node: self, epoch });
+    if (this.#wasLost) emit({ kind: 'node.recovered', node: self });
+    this.#wasLost = false;
     await before;
     while (this.#session.epoch() === epoch && !this.#stopping.signal.aborted) {
       try {
@@ -240,12 +266,12 @@ export class ClusterNode implements ClusterNodeHandle {
   }
 
   #lost(): void {
-    const { emit, log, clock } = this.#ctx;
+    const { emit, log } = this.#ctx;
     this.#ready = undefined;
     if (this.#stopping.signal.aborted) return;
-    this.#lostAtMono = clock.mono();
+    this.#wasLost = true;
     log.warn({}, 'the session is lost: no claims, results are kept until it is back');
-    emit({ kind: 'cluster.partition_detected', node: this.#deps.self });
+    emit({ kind: 'node.degraded', node: this.#deps.self, reason: 'session-lost' });
     // The guard has stopped these by now unless the session ended early: its record was removed, or the lease.
     for (const { entry, running } of this.#held.all()) if (entry.exclusive) running?.cancel({ force: true });
   }
@@ -257,7 +283,7 @@ export class ClusterNode implements ClusterNodeHandle {
   }
 
   #mayClaim(): boolean {
-    if (!this.#isReady() || this.#stopping.signal.aborted) return false;
+    if (!this.#isReady() || this.#stopping.signal.aborted || this.#fallback.since !== undefined) return false;
     const own = this.#membership.snapshot().members.get(this.#deps.self);
     return own?.epoch === this.#ready && this.#drain.standing === 'open';
   }
@@ -316,7 +342,17 @@ export class ClusterNode implements ClusterNodeHandle {
 
   #skew({ members }: MembershipSnapshot): void {
     const { version } = this.#options.identity;
+    const { metrics, log } = this.#ctx;
     const others = [...members.values()].filter(({ record }) => record.version !== version);
-    this.#ctx.metrics.gauge('boi_core_version_skew', others.length);
+    metrics.gauge('boi_core_version_skew', others.length);
+    const violations = tooFar(version, { members });
+    metrics.gauge('boi_core_version_skew_violations', violations.length);
+    if (violations.length > this.#violations) {
+      log.error(
+        { version, violations },
+        'nodes of versions too far apart work in this cluster; upgrade the older ones',
+      );
+    }
+    this.#violations = violations.length;
   }
 }

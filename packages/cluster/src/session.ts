@@ -204,7 +204,6 @@ export class NodeSession implements Session {
   /** Returns when the session is lost or the node stops. */
   async #keepAlive(): Promise<void> {
     const { clock, store, metrics } = this.#options.ctx;
-    let lastMono = clock.mono();
     for (let waitMs: number | undefined; ; ) {
       const live = this.#live;
       if (live === undefined) return;
@@ -233,18 +232,11 @@ export class NodeSession implements Session {
         this.lose('the lease expired');
         return;
       }
-      if (answer?.outcome !== 'alive') {
-        metrics.gauge('boi_core_store_reachable', 0);
-        metrics.gauge('boi_core_store_unreachable_seconds', (clock.mono() - lastMono) / 1000);
-        continue;
-      }
+      if (answer?.outcome !== 'alive') continue;
       if (answer.ttlMs <= 0) {
         this.lose('the lease expired');
         return;
       }
-      lastMono = clock.mono();
-      metrics.gauge('boi_core_store_reachable', 1);
-      metrics.gauge('boi_core_store_unreachable_seconds', 0);
       metrics.observe('boi_core_session_keepalive_seconds', (clock.mono() - sentMono) / 1000);
       live.ttlMs = answer.ttlMs;
       live.deadlineMono = sentMono + answer.ttlMs - margin(answer.ttlMs);

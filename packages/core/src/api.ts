@@ -156,6 +156,12 @@ export const Capabilities = Type.Record(Type.String(), Type.Union([Type.String()
   description: 'What the node offers: os, arch, cpus, memory (bytes), labels.',
 });
 
+const Age = Type.Optional(
+  Count(
+    'Only with `stale=ok`: the store is away and this is what the node remembers, at most so many milliseconds old.',
+  ),
+);
+
 export const NodeView = Type.Object(
   {
     id: Text('Node id.'),
@@ -181,6 +187,7 @@ export const NodeView = Type.Object(
       ),
     ),
     coolingUntil: Type.Optional(Millis('Placement skips it until then.')),
+    ageMs: Age,
   },
   closed,
 );
@@ -197,22 +204,25 @@ export const ClusterView = Type.Object(
       closed,
     ),
     slots: Type.Object({ total: Count('All slots of live nodes.'), busy: Count('Of them in use.') }, closed),
-    specs: Type.Object({ active: Count('Not ended.'), total: Count('All that are known.') }, closed),
+    specs: Type.Optional(Type.Object({ active: Count('Not ended.'), total: Count('All that are known.') }, closed)),
     queued: Count('Entries not claimed yet, over live nodes.'),
-    unassigned: Count('Entries no live node can run.'),
-    store: Type.Object(
-      {
-        revision: Text('Decimal.'),
-        dbBytes: Count('Database file.'),
-        dbBytesInUse: Count('In use.'),
-        version: Text('Server version.'),
-        alarms: Type.Array(Type.String()),
-      },
-      closed,
+    unassigned: Type.Optional(Count('Entries no live node can run.')),
+    store: Type.Optional(
+      Type.Object(
+        {
+          revision: Text('Decimal.'),
+          dbBytes: Count('Database file.'),
+          dbBytesInUse: Count('In use.'),
+          version: Text('Server version.'),
+          alarms: Type.Array(Type.String()),
+        },
+        closed,
+      ),
     ),
     servedBy: Text('Node id that answered.'),
+    ageMs: Age,
   },
-  closed,
+  { ...closed, description: '`specs`, `unassigned` and `store` are absent from an answer with an age.' },
 );
 export type ClusterView = Static<typeof ClusterView>;
 
@@ -222,9 +232,63 @@ export const FsckFinding = Type.Object(
     severity: Type.Unsafe<'error' | 'warning'>({ type: 'string', enum: ['error', 'warning'] }),
     subject: Text('Id or key it concerns.'),
     message: Text('What is wrong.'),
+    repair: Type.Optional(
+      Type.Unsafe<'possible' | 'done' | 'changed' | 'left'>({
+        type: 'string',
+        enum: ['possible', 'done', 'changed', 'left'],
+        description:
+          'Of a repair: possible (it would be mended), done, changed (it is not as it was found; check again), left (not safe to mend).',
+      }),
+    ),
   },
   closed,
 );
+/** What one node knows without the store. */
+export const LocalView = Type.Object(
+  {
+    node: Ref,
+    version: Text('Of the daemon.'),
+    session: Type.Unsafe<'joining' | 'live' | 'lost' | 'stopped'>({
+      type: 'string',
+      enum: ['joining', 'live', 'lost', 'stopped'],
+    }),
+    storeAwayMs: Type.Optional(Count('How long the store has not answered; absent while it does.')),
+    fallbackSince: Type.Optional(Millis('Local fallback is on since then.')),
+    tasks: Type.Array(
+      Type.Object(
+        {
+          id: Text('Task id.'),
+          project: Text('Project id.'),
+          phase: Type.Unsafe<'ahead' | 'starting' | 'running' | 'ended'>({
+            type: 'string',
+            enum: ['ahead', 'starting', 'running', 'ended'],
+            description: 'ahead: claimed, not started; ended: its result is not committed yet.',
+          }),
+          attempt: Count('From 1.'),
+          fence: Text('Decimal fence of the claim.'),
+        },
+        closed,
+      ),
+    ),
+    results: Type.Array(
+      Type.Object(
+        {
+          task: Text('Task id.'),
+          fence: Text('Decimal fence of the claim.'),
+          attempt: Count('From 1.'),
+          outcome: Text('How it ended.'),
+          exitCode: Type.Optional(Type.Integer()),
+          endedAt: Millis('When.'),
+        },
+        closed,
+      ),
+      { description: 'Kept on disk until the store takes them, oldest first.' },
+    ),
+  },
+  closed,
+);
+export type LocalView = Static<typeof LocalView>;
+
 export const FsckReport = Type.Object(
   {
     revision: Text('The one store revision that was read.'),
@@ -335,6 +399,14 @@ const Page = {
 };
 const page = <T extends TSchema>(item: T) =>
   Type.Object({ items: Type.Array(item), next: Type.Optional(Text('Pass as `after` for the next page.')) }, closed);
+
+const Stale = Type.Optional(
+  Type.Unsafe<'ok'>({
+    type: 'string',
+    enum: ['ok'],
+    description: 'While the store is away answer what this node remembers, with its age, instead of 503.',
+  }),
+);
 
 export const LogQuery = Type.Object(
   {
@@ -540,14 +612,15 @@ export const ROUTES = {
     method: 'GET',
     path: '/v1/nodes',
     summary: 'Live nodes, and dead ones that left work or settings.',
-    query: Type.Object({ name: Type.Optional(Text('Exact name.')) }, closed),
-    answer: page(NodeView),
+    query: Type.Object({ name: Type.Optional(Text('Exact name.')), stale: Stale }, closed),
+    answer: Type.Object({ items: Type.Array(NodeView), ageMs: Age }, closed),
   }),
   'node.show': route({
     method: 'GET',
     path: '/v1/nodes/:nod',
     summary: 'One node.',
     params: NodeParam,
+    query: Type.Object({ stale: Stale }, closed),
     answer: NodeView,
   }),
   'node.cordon': route({
@@ -592,6 +665,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/v1/cluster',
     summary: 'The cluster at a glance.',
+    query: Type.Object({ stale: Stale }, closed),
     answer: ClusterView,
   }),
   'cluster.pause': route({
@@ -613,6 +687,32 @@ export const ROUTES = {
     path: '/v1/cluster/fsck',
     summary: 'Check conservation at one revision.',
     answer: FsckReport,
+  }),
+  'cluster.repair': route({
+    method: 'POST',
+    path: '/v1/cluster/fsck',
+    summary: 'Check, and mend what is safe to mend; without `apply` only say what would be.',
+    body: Type.Object(
+      { apply: Type.Optional(Type.Boolean({ default: false, description: 'Write. Default false.' })) },
+      closed,
+    ),
+    answer: FsckReport,
+  }),
+  'local.show': route({
+    method: 'GET',
+    path: '/v1/local',
+    summary: 'What this node itself holds, without asking the store.',
+    answer: LocalView,
+  }),
+  'local.fallback': route({
+    method: 'POST',
+    path: '/v1/local/fallback',
+    summary: 'Take this node out of work, or back, also while the store is away.',
+    body: Type.Object(
+      { on: Type.Boolean({ description: 'True: claim nothing, refuse new work, write down what is held.' }) },
+      closed,
+    ),
+    answer: LocalView,
   }),
   whoami: route({
     method: 'GET',

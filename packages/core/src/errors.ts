@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   'rate-limited': { status: 429, exit: 5, title: 'Too many requests' },
   'identity-in-use': { status: 409, exit: 5, title: 'A live node has this identity' },
   'schema-unknown': { status: 409, exit: 5, title: 'The record is of an unknown version' },
+  'version-skew': { status: 409, exit: 5, title: 'The versions of the nodes are too far apart' },
   'dispatch-paused': { status: 409, exit: 5, title: 'Dispatch is paused' },
   'log-unavailable': { status: 404, exit: 4, title: 'The log is not available' },
   'holder-unreachable': { status: 502, exit: 3, title: 'The node that holds it cannot be reached' },

@@ -14,6 +14,7 @@ import { CountingStore, type Store } from '@boi/store';
 import { type DataDirLock, hostFacts, type Logger, lockDataDir, systemClock, systemRandom } from '@boi/system';
 import type { FastifyInstance } from 'fastify';
 import type { DaemonConfig } from './config.ts';
+import { StoredFallback } from './fallback-file.ts';
 import { createHandlers } from './http/handlers.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { createServer, type PlainRoute } from './http/server.ts';
@@ -99,6 +100,7 @@ export class Daemon {
         },
         runner: workshop.runner,
         buffer: workshop.buffer,
+        fallbackFile: new StoredFallback(dataDir, () => systemClock.now()),
       });
       undo.push(() => clusterNode.stop({ drainMs: 0 }));
       await clusterNode.start();
@@ -231,6 +233,7 @@ function createDaemonServer({ config, id, log, metrics, workshop, member, counte
       self: () => ({ id, ...(config.name === undefined ? {} : { name: config.name }) }),
     }),
     internal: relay.internalRoutes(),
+    notice: () => noticeOf(member),
     plain,
     log,
     onRequest: (route, status, seconds) => {
@@ -266,6 +269,15 @@ async function readiness(member: () => ClusterNodeHandle): Promise<{ status: num
     // Not a member yet.
   }
   return { status: session === 'live' ? 200 : 503, body: JSON.stringify({ ready: session === 'live', session }) };
+}
+
+/** For every answer; a node that is still joining has nothing to say. */
+function noticeOf(member: () => ClusterNodeHandle): string | undefined {
+  try {
+    return member().api.notice();
+  } catch {
+    return undefined;
+  }
 }
 
 /** The cluster's API of a node that may still be joining: every call asks for it anew. */

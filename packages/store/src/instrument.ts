@@ -48,6 +48,8 @@ export interface RequestSeen {
   readonly outcome: 'ok' | 'applied' | 'refused' | 'unknown' | 'alive' | 'expired' | 'thrown';
   /** Milliseconds from the call to its answer. */
   readonly ms: number;
+  /** What was thrown. */
+  readonly error?: unknown;
 }
 
 export interface StoreObserver {
@@ -146,6 +148,7 @@ export class CountingStore implements Store {
     const sentAt = this.#clock.mono();
     this.counts.requests += 1;
     let outcome: RequestSeen['outcome'] = 'thrown';
+    let thrown: { readonly error?: unknown } = {};
     try {
       const answer = await asked;
       outcome = outcomeOf(answer);
@@ -154,9 +157,10 @@ export class CountingStore implements Store {
       return answer;
     } catch (error) {
       this.counts.failed += 1;
+      thrown = { error };
       throw error;
     } finally {
-      this.#observer.onRequest?.({ method, outcome, ms: this.#clock.mono() - sentAt });
+      this.#observer.onRequest?.({ method, outcome, ms: this.#clock.mono() - sentAt, ...thrown });
     }
   }
 

@@ -46,8 +46,8 @@ export function clusterText(session: Session, view: ClusterView): string {
         view.unassigned === undefined
           ? undefined
           : view.unassigned > 0
-          ? out.yellow(`${view.unassigned} (no live node can run them; \`boi-node task show\` tells why)`)
-          : '0',
+            ? out.yellow(`${view.unassigned} (no live node can run them; \`boi-node task show\` tells why)`)
+            : '0',
       ],
       [
         'Store',

@@ -23,7 +23,10 @@ function localText(session: Session, view: LocalView): string {
       ['Node', displayName(view.node.name, view.node.id)],
       ['Session', view.session],
       ['Store', away === undefined ? 'reachable' : out.red(`away for ${Math.round(away / 1000)} s`)],
-      ['Fallback', fallbackSince === undefined ? 'off' : out.yellow(`on since ${absolute(fallbackSince, session.io.now())}`)],
+      [
+        'Fallback',
+        fallbackSince === undefined ? 'off' : out.yellow(`on since ${absolute(fallbackSince, session.io.now())}`),
+      ],
       ['Tasks', tasks.length === 0 ? 'none' : tasks.map(({ id, phase }) => `${id} ${phase}`).join('\n')],
       ['Results kept', results.length === 0 ? 'none' : results.map((r) => `${r.task} ${r.outcome}`).join('\n')],
     ],

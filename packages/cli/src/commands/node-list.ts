@@ -14,7 +14,10 @@ const BUILT_IN = ['os', 'arch', 'cpus', 'memory'];
 export async function listNodes(session: Session, args: Args): Promise<number> {
   const name = args.text('name');
   const look = async (signal?: AbortSignal) => {
-    const query = { ...(name === undefined ? {} : { name }), ...(args.switch('stale-ok') ? { stale: 'ok' as const } : {}) };
+    const query = {
+      ...(name === undefined ? {} : { name }),
+      ...(args.switch('stale-ok') ? { stale: 'ok' as const } : {}),
+    };
     const page = await session.client.call('node.list', { query, signal });
     session.warnStale(page.ageMs);
     return [...page.items].sort(compareNamed);

@@ -14,7 +14,11 @@ export const NODE_COMMANDS: readonly Command[] = [
   {
     path: ['node', 'list'],
     summary: 'Live nodes, and dead ones that left work or settings.',
-    flags: [{ name: 'name', kind: 'text', value: 'NAME', summary: 'Only those with exactly this name.' }, STALE_OK, WATCH],
+    flags: [
+      { name: 'name', kind: 'text', value: 'NAME', summary: 'Only those with exactly this name.' },
+      STALE_OK,
+      WATCH,
+    ],
     examples: [
       { line: 'boi-node node list -o wide', does: 'with addresses, versions and labels' },
       { line: 'boi-node node list --watch', does: 'keep looking' },

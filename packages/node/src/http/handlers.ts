@@ -4,7 +4,7 @@ import type { ClusterApi } from '@boi/cluster';
 import type { DispatchBody, NodeId, ProjectId, RouteQuery, SpecId } from '@boi/core';
 import { BoiError, validateLogQuery } from '@boi/core';
 import type { LogRelay } from '../log-relay.ts';
-import type { Handlers } from './server.ts';
+import type { Call, Handlers } from './server.ts';
 import { streamSpecEvents } from './sse.ts';
 
 export interface HandlerDeps {
@@ -81,17 +81,22 @@ export function createHandlers({ api, relay, self, version }: HandlerDeps): Hand
       const { prj, tsk } = await task(params);
       return api.killTask(prj, tsk);
     },
-    'node.list': async ({ query }) => api.listNodes(query as RouteQuery<'node.list'>),
-    'node.show': async ({ params }) => api.node(params.nod as string),
+    'node.list': async ({ query, reply }) => aged(reply, await api.listNodes(query as RouteQuery<'node.list'>)),
+    'node.show': async ({ params, query, reply }) =>
+      aged(reply, await api.node(params.nod as string, (query as RouteQuery<'node.show'>).stale)),
     'node.cordon': async ({ params }) => api.cordon(await node(params)),
     'node.uncordon': async ({ params }) => api.uncordon(await node(params)),
     'node.drain': async ({ params, body }) =>
       api.drain(await node(params), (body as { deadlineMs?: number }).deadlineMs ?? DRAIN_DEFAULT_MS),
     'node.remove': async ({ params }) => api.removeNode(await node(params)),
-    'cluster.show': async () => api.cluster(),
+    'cluster.show': async ({ query, reply }) =>
+      aged(reply, await api.cluster((query as RouteQuery<'cluster.show'>).stale)),
     'cluster.pause': async () => api.setPaused(true),
     'cluster.resume': async () => api.setPaused(false),
     'cluster.fsck': async () => api.fsck(),
+    'cluster.repair': async ({ body }) => api.repair((body as { apply?: boolean }).apply === true),
+    'local.show': async () => api.local(),
+    'local.fallback': async ({ body }) => api.setFallback((body as { on: boolean }).on),
     whoami: async () => {
       const cluster = await api.cluster();
       const { id, name } = self();
@@ -103,6 +108,12 @@ export function createHandlers({ api, relay, self, version }: HandlerDeps): Hand
       };
     },
   };
+}
+
+/** Its age in a header as well, for those who look at no body. */
+function aged<T extends { readonly ageMs?: number | undefined }>(reply: Call['reply'], answer: T): T {
+  if (answer.ageMs !== undefined) reply.header('x-boi-age-ms', String(answer.ageMs));
+  return answer;
 }
 
 const DRAIN_DEFAULT_MS = 3_600_000;

@@ -52,6 +52,8 @@ export interface ServerOptions {
   readonly log: Logger;
   /** Host names, besides loopback ones, under which this node may be asked. */
   readonly hosts?: readonly string[];
+  /** Said in the header `x-boi-notice` of every answer; printable ASCII. */
+  readonly notice?: () => string | undefined;
   readonly onRequest?: (route: string, status: number, seconds: number) => void;
 }
 
@@ -110,6 +112,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
     if (origin !== undefined && originHost(origin) !== request.headers.host) {
       throw new BoiError('bad-request', 'Requests from other web sites are not served.');
     }
+  });
+  app.addHook('onRequest', async (_request, reply) => {
+    const notice = options.notice?.();
+    if (notice !== undefined) reply.header('x-boi-notice', notice);
   });
   app.addHook('onResponse', async (request, reply) => {
     options.onRequest?.(request.routeOptions.url ?? 'unknown', reply.statusCode, reply.elapsedTime / 1000);
