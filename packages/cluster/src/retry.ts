@@ -74,7 +74,7 @@ export async function retrySpec(
   });
 }
 
-/** Throws `not-found`, `wrong-state` (not ended; its spec not active, failing, or without a coordinator), `too-large`. */
+/** Throws `not-found`, `wrong-state` (not ended, or skipped; its spec not active, failing, or without a coordinator), `too-large`. */
 export async function retryTask(deps: NodeDeps, prj: ProjectId, tsk: TaskId, signal: AbortSignal): Promise<void> {
   const { ctx } = deps;
   const { keys } = ctx;
@@ -88,10 +88,15 @@ export async function retryTask(deps: NodeDeps, prj: ProjectId, tsk: TaskId, sig
       throw new BoiError('wrong-state', `${tsk} has not ended; cancel it first`, { details: { task: tsk } });
     }
     const { result } = place;
+    if (result.record.outcome === 'skipped') {
+      throw new BoiError('wrong-state', `${tsk} was skipped because of how others ended; retry those`, {
+        details: { task: tsk },
+      });
+    }
     const { items, stillBlocked } = await reblockItems(deps, spc, header.record, indexOf(tsk));
     const { outcome, attempt, startedAt } = result.record;
     // A task that never ran keeps its attempt; one that ran begins the next.
-    const next = startedAt === undefined && (outcome === 'cancelled' || outcome === 'skipped') ? attempt : attempt + 1;
+    const next = startedAt === undefined && outcome === 'cancelled' ? attempt : attempt + 1;
     const touched: SpecHeader = { ...header.record };
     const answer = await settleBatch(ctx, signal, {
       compares: [unchanged(header.key, header.modRevision), unchanged(result.key, result.modRevision), ...stillBlocked],
@@ -151,7 +156,9 @@ async function reblockItems(deps: NodeDeps, spc: SpecId, header: SpecHeader, ind
   dag.begin(endings);
   const items: Txn[] = [];
   const stillBlocked: Compare[] = [];
-  if (dag.endingOf(index) === undefined) return { items, stillBlocked };
+  const ending = dag.endingOf(index);
+  // No longer what was seen at first: the compares will say so.
+  if (ending === undefined || ending.outcome === 'skipped') return { items, stillBlocked };
   for (const at of dag.reset(index)) {
     const result = results.get(at);
     if (result === undefined) {

@@ -260,6 +260,18 @@ describe('a coordinator', () => {
 });
 
 describe('the retry of a task', () => {
+  test('that was skipped is refused: it would be skipped again', async () => {
+    const rig = await SpecRig.create(1);
+    const id = await rig.dispatch([{}, { needs: [1] }, {}]);
+    await rig.settle();
+    await rig.finish((index) => (index === 1 ? 'failed' : undefined));
+    await rig.settle();
+    const retrying = retryTask(rig.node(1).deps, testProject, taskId(id, 2), signal);
+    await expect(wait(rig.f, retrying)).rejects.toMatchObject({ code: 'wrong-state' });
+    expect(await rig.runToEnd(id)).toMatchObject({ state: 'failed', counts: { skipped: 1 } });
+    await rig.stop();
+  });
+
   test('keeps what was written into the header meanwhile', async () => {
     const rig = await SpecRig.create(1);
     const id = await rig.dispatch([{}, {}]);
