@@ -72,6 +72,8 @@ export interface AcceptProgress {
   readonly signal: AbortSignal;
   /** The id under which it was sent. */
   sent?: SpecId;
+  /** When the store last answered it, on the monotonic clock. */
+  answeredMono?: number;
 }
 
 interface Draft extends SpecRef {
@@ -302,6 +304,7 @@ export class Dispatcher {
     const compares = [unchanged(key, header.modRevision)];
     const flush = async (ops: readonly Op[]) => {
       const answer = await settleTxn(ctx, signal, { compares, success: ops });
+      this.#answered(draft);
       if (answer.outcome === 'refused') throw interrupted();
     };
     let ops: Op[] = [];
@@ -397,6 +400,7 @@ export class Dispatcher {
       progress.sent = draft.spc;
     }
     const answer = await settleTxn(ctx, signal, { compares: distinct(compares), success, failure });
+    this.#answered(draft);
     if (answer.outcome === 'applied') {
       const revision: Revision = answer.revision;
       return {
@@ -429,6 +433,7 @@ export class Dispatcher {
     const ref = { prj: draft.prj, spc: record.spec };
     for (let waitedMs = 0; waitedMs < WRITING_WAIT_MS; waitedMs += WRITING_POLL_MS) {
       const header = await readHeader(ctx, ref);
+      this.#answered(draft);
       if (header === undefined) return undefined;
       if (header.record.state !== 'writing') return answerOf({ ...draft, spc: record.spec }, true);
       await sleep(ctx.clock, WRITING_POLL_MS, signal);
@@ -436,6 +441,10 @@ export class Dispatcher {
     throw new BoiError('unavailable', `${record.spec} is still being written; send the same request again`, {
       retryAfterS: 2,
     });
+  }
+
+  #answered({ progress }: Draft): void {
+    if (progress !== undefined) progress.answeredMono = this.#deps.ctx.clock.mono();
   }
 
   #coordinator(spc: SpecId): NonNullable<ReturnType<typeof coordinatorFor>> {

@@ -66,6 +66,7 @@ export class GuardedApi implements ClusterApi {
         progress = { signal };
         return this.#api.dispatch(project, body, actor, progress);
       },
+      answeredMono: () => progress?.answeredMono,
       silent: () =>
         progress?.sent === undefined
           ? notSent()

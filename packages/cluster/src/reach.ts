@@ -15,6 +15,8 @@ interface Ask<T> {
   readonly work: (signal: AbortSignal) => Promise<T>;
   /** What the caller is told when the store fell silent meanwhile. Default: `store-unreachable`, nothing was changed. */
   readonly silent?: () => BoiError;
+  /** When the store last answered this very request, on the monotonic clock. Default: when it answered any. */
+  readonly answeredMono?: () => number | undefined;
   /** The caller has another answer: not counted as a rejection. */
   readonly spared?: boolean;
 }
@@ -29,10 +31,11 @@ export class Reach {
   }
 
   /** Rejects with `store-unreachable` or what `silent` says; counts each such answer once, wherever it arose. */
-  async ask<T>({ work, silent, spared }: Ask<T>): Promise<T> {
+  async ask<T>(asked: Ask<T>): Promise<T> {
+    const { work, silent, answeredMono, spared } = asked;
     try {
       if (!this.#health.reachable) throw storeAway(this.#health);
-      return await this.#limited(work, silent ?? (() => storeAway(this.#health)));
+      return await this.#limited(work, silent ?? (() => storeAway(this.#health)), answeredMono);
     } catch (error) {
       const code = error instanceof BoiError ? error.code : undefined;
       if (!spared && (code === 'store-unreachable' || code === 'outcome-unknown')) {
@@ -42,15 +45,18 @@ export class Reach {
     }
   }
 
-  #limited<T>(work: (signal: AbortSignal) => Promise<T>, silent: () => BoiError): Promise<T> {
+  #limited<T>(work: Ask<T>['work'], silent: () => BoiError, answeredMono: Ask<T>['answeredMono']): Promise<T> {
     const { clock } = this.#ctx;
     const health = this.#health;
+    const startedMono = clock.mono();
+    const silenceMs = () =>
+      answeredMono === undefined ? health.ageMs : clock.mono() - (answeredMono() ?? startedMono);
     const abort = new AbortController();
     return new Promise<T>((resolve, reject) => {
       let timer: Timer;
       const look = (delayMs: number) => {
         timer = clock.timer(delayMs, () => {
-          const leftMs = SILENCE_MAX_MS - health.ageMs;
+          const leftMs = SILENCE_MAX_MS - silenceMs();
           if (leftMs > 0) {
             look(leftMs);
             return;
