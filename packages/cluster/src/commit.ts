@@ -51,6 +51,9 @@ export class Committer {
   /** On disk, waiting for a flush, by task and fence. */
   readonly #kept = new Map<string, Ended>();
   #working: Promise<void> | undefined;
+  /** A batch has no definite answer yet: what ends meanwhile waits behind it, and must be on disk while it waits. */
+  #unsettled = false;
+  #keeping: Promise<void> = Promise.resolve();
   #window: Timer | undefined;
   readonly #idle = new Set<() => void>();
 
@@ -118,6 +121,7 @@ export class Committer {
     this.#window?.cancel();
     this.#window = undefined;
     this.#pending = [];
+    await this.#keeping;
     await this.#keep(left);
     await this.#working;
   }
@@ -125,6 +129,7 @@ export class Committer {
   #add(ended: Ended): void {
     ended.held.phase = 'ended';
     this.#pending.push(ended);
+    if (this.#unsettled) this.#keepSoon([ended]);
     if (this.#working !== undefined || this.#window !== undefined) return;
     this.#window = this.#options.deps.ctx.clock.timer(this.#options.deps.ctx.config.commitWindowMs, () => {
       this.#window = undefined;
@@ -142,6 +147,8 @@ export class Committer {
     const { clock, log } = deps.ctx;
     const { signal } = this.#closing;
     while (this.#pending.length > 0 && !signal.aborted) {
+      // What is being written must be known to be on disk, or it would stay there after its commit.
+      await this.#keeping;
       const batch = this.#pending.splice(0, BATCH_MAX);
       try {
         if (deps.session.signal().aborted) {
@@ -162,6 +169,10 @@ export class Committer {
         if (!signal.aborted) this.#pending.unshift(...lost);
       }
     }
+  }
+
+  #keepSoon(batch: readonly Ended[]): void {
+    this.#keeping = this.#keeping.then(() => this.#keep(batch));
   }
 
   /** Onto disk; stays with the committer until a flush. */
@@ -235,7 +246,9 @@ export class Committer {
       let answer: Settled<typeof first>;
       if (first.outcome === 'unknown') {
         metrics.count('boi_core_store_unknown_outcomes_total');
+        this.#unsettled = true;
         await this.#keep(group.map(({ ended }) => ended));
+        this.#keepSoon([...this.#pending]);
         answer = { ...(await settleBatch(ctx, this.#closing.signal, request)), resent: true };
       } else answer = { ...first, resent: false };
       metrics.observe('boi_core_commit_seconds', (clock.mono() - sentMono) / 1000);
@@ -250,6 +263,7 @@ export class Committer {
       return left;
     } finally {
       for (const { ended } of group) this.#sending.delete(ended);
+      this.#unsettled = false;
     }
   }
 
