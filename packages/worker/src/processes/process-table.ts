@@ -7,14 +7,18 @@ import type { Clock } from '@boi/core';
 import { ProcessScanner, type ProcessSnapshot } from './process-scan.ts';
 
 const DISTANCE_MS_MIN = 2;
+const DISTANCE_MS_MAX = 20;
 const DISTANCE_FACTOR = 10;
+/** How fast what a scan is thought to take may grow, so that being preempted once is not taken for being slow. */
+const GROWTH = 1.25;
 
 export class ProcessTable {
   readonly #clock: Clock;
   readonly #scanner = new ProcessScanner();
   #waiting: ((snapshot: ProcessSnapshot) => void)[] = [];
   #lastBeganMs = Number.NEGATIVE_INFINITY;
-  #lastTookMs = 0;
+  /** A lower envelope of what scans took. */
+  #takesMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -25,7 +29,7 @@ export class ProcessTable {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       if (this.#waiting.length > 1) return;
-      const distanceMs = Math.max(DISTANCE_MS_MIN, DISTANCE_FACTOR * this.#lastTookMs);
+      const distanceMs = Math.min(DISTANCE_MS_MAX, Math.max(DISTANCE_MS_MIN, DISTANCE_FACTOR * this.#takesMs));
       const waitMs = this.#lastBeganMs + distanceMs - this.#clock.mono();
       if (waitMs > 0) this.#clock.timer(waitMs, () => this.#scan());
       else setImmediate(() => this.#scan());
@@ -37,7 +41,8 @@ export class ProcessTable {
     this.#waiting = [];
     this.#lastBeganMs = this.#clock.mono();
     const snapshot = this.#scanner.scan(this.#lastBeganMs);
-    this.#lastTookMs = this.#clock.mono() - this.#lastBeganMs;
+    const tookMs = this.#clock.mono() - this.#lastBeganMs;
+    this.#takesMs = this.#takesMs === 0 ? tookMs : Math.min(tookMs, GROWTH * this.#takesMs);
     for (const resolve of waiting) resolve(snapshot);
   }
 }
