@@ -122,11 +122,11 @@ test(
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
     }
     const metrics = await until('the outage is noticed', async () => {
-    const text = await (await fetch(`${node.address}/metrics`)).text();
-    return text.includes('boi_core_store_reachable 0') && text;
-  });
+      const text = await (await fetch(`${node.address}/metrics`)).text();
+      return text.includes('boi_core_store_reachable 0') && text;
+    });
     expect(metrics).toContain('boi_core_store_rejections_total{code="store-unreachable"} 50');
-      const stale = await ask<{ items: { name: string }[]; ageMs: number }>(node, '/v1/nodes?stale=ok');
+    const stale = await ask<{ items: { name: string }[]; ageMs: number }>(node, '/v1/nodes?stale=ok');
     expect(stale.body.items.map(({ name }) => name)).toEqual(['one']);
     expect(Number(stale.headers.get('x-boi-age-ms'))).toBe(stale.body.ageMs);
     expect(stale.body.ageMs).toBeGreaterThan(0);
