@@ -49,6 +49,7 @@ directions: $(INSTALLED) ## Import directions alone
 types: $(INSTALLED) ## Types of everything
 	$(BIN)/tsc -b
 	$(BIN)/tsc -p .ci
+	$(BIN)/tsc -p packages/cli/test
 
 unused: $(INSTALLED) ## Files, exports and dependencies that nothing uses
 	$(BIN)/knip
