@@ -75,6 +75,15 @@ export class Host {
     return this.#life?.process.frozen ?? false;
   }
 
+  /** Not asked of a process that is frozen: it does nothing, and knows nothing. */
+  get believesLive(): boolean {
+    return this.state === 'up' && !this.frozen && this.#life?.node.status().session === 'live';
+  }
+
+  hasKept(task: string, nonce: string): boolean {
+    return this.#buffer.results.some((result) => result.task === task && result.nonce === nonce);
+  }
+
   get witnesses(): readonly Witness[] {
     return this.#life === undefined ? this.#past : [...this.#past, ...seen(this.#life)];
   }

@@ -3,6 +3,7 @@
  * stops at the first that fails, with how to replay it. Exit codes: 0 all held, 1 one did not, 2 usage.
  */
 import { parseArgs } from 'node:util';
+import { type Sizes, shrink } from './shrink.ts';
 import { simulate } from './simulation.ts';
 
 const OPTIONS = ['seeds', 'first-seed', 'nodes', 'tasks', 'steps'] as const;
@@ -28,6 +29,18 @@ function readOptions(args: readonly string[]): Record<(typeof OPTIONS)[number], 
     read[name] = value;
   }
   return read;
+}
+
+/** Fewer steps and tasks that still fail, by halves and then one by one, and what happens in them. */
+async function explain(options: Sizes): Promise<void> {
+  const small = await shrink(options, async (sizes) => (await simulate(sizes)).violations.length > 0);
+  const { seed, nodes, tasks, steps } = small;
+  const lines: string[] = [];
+  const { violations } = await simulate({ ...small, timeline: (line) => lines.push(line) });
+  process.stdout.write(
+    `\nfails as well with --first-seed ${seed} --nodes ${nodes} --tasks ${tasks} --steps ${steps}:\n`,
+  );
+  for (const line of [...lines, ...violations]) process.stdout.write(`${line}\n`);
 }
 
 async function main(): Promise<number> {
@@ -56,6 +69,7 @@ async function main(): Promise<number> {
       for (const violation of violations.slice(0, 20)) process.stdout.write(`  ${violation}\n`);
       const more = `--nodes ${nodes} --tasks ${tasks} --steps ${steps}`;
       process.stdout.write(`replay: npm run sim -- --first-seed ${seed} --seeds 1 ${more}\n`);
+      if (seeds === 1) await explain({ seed, nodes, tasks, steps });
       return 1;
     }
   }

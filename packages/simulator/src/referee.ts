@@ -6,11 +6,15 @@
  * - a task starts only after every one it needs has ended, and only under the claim that stands in the store or stood there
  * - a concurrency slot is held by a claimed entry that says so, and every such entry holds its slot
  * - copies of an exclusive task never overlap, and each (task, fence) starts once
+ * - nothing is put into the queue of a node that is gone, and nothing adopted from one that is there
+ * - a node's record is never put over another, and no node believes in its session when its lease has ended
+ * - a node claims no task anew that it holds in this session, nor one whose result is on its disk
+ * - a task is released when all it needs has ended, by results that stand at that revision, and never after a forced cancel
  */
 import { createHash } from 'node:crypto';
 import { codecs, Keys, lastPart, type QueueEntry, type SpecHeader } from '@boi/cluster';
 import { Conservation, type Witness } from '@boi/cluster/testing';
-import { type Assignment, type TaskId, taskId } from '@boi/core';
+import { type Assignment, specOf, type TaskId, taskId } from '@boi/core';
 import type { VirtualClock } from '@boi/core/testing';
 import { type MemoryServer, type Revision, toRevision, type WatchEvent } from '@boi/store';
 
@@ -20,6 +24,14 @@ interface Entry {
   /** Revision at which its present claim was made. */
   readonly fence: Revision | undefined;
   readonly modRevision: Revision;
+}
+
+/** What the referee asks about hosts, by their nodes' ids. */
+export interface KnownHosts {
+  /** Whether its process runs and holds its session to be live. */
+  believesLive(node: string): boolean;
+  /** Whether the result of this claim is on its disk. */
+  hasKept(node: string, task: string, nonce: string): boolean;
 }
 
 export class Referee {
@@ -36,11 +48,25 @@ export class Referee {
   readonly #claims = new Set<string>();
   /** Headers, by spec. */
   readonly #specs = new Map<string, SpecHeader>();
+  /** Revision at which each live node's record was put. */
+  readonly #nodes = new Map<string, Revision>();
+  /** What had ended when a task was last released. */
+  readonly #released = new Map<TaskId, ReadonlySet<TaskId>>();
+  readonly #known: KnownHosts;
+  readonly #timeline: ((line: string) => void) | undefined;
   readonly #hash = createHash('sha256');
   readonly #cancel: (() => void) | undefined;
   revisions = 0;
 
-  constructor(server: MemoryServer, clock: VirtualClock) {
+  constructor(
+    server: MemoryServer,
+    clock: VirtualClock,
+    known: KnownHosts,
+    /** Is told each event as a line. */
+    timeline?: (line: string) => void,
+  ) {
+    this.#known = known;
+    this.#timeline = timeline;
     this.#clock = clock;
     this.#conservation = new Conservation(server, this.keys);
     this.#cancel = server.watch(
@@ -71,6 +97,7 @@ export class Referee {
   /** Adds to what identifies the run. */
   trace(line: string): void {
     this.#hash.update(`${this.#clock.mono()} ${line}\n`);
+    this.#timeline?.(`${Math.round(this.#clock.mono()).toString().padStart(7)} ms  ${line}`);
   }
 
   get traceHash(): string {
@@ -85,6 +112,8 @@ export class Referee {
     for (const need of definition.needs ?? []) {
       if (!this.#ended.has(taskId(spec, need)))
         this.violate(`${task} starts before task ${need}, which it needs, ended`);
+      if (this.#released.get(task)?.has(taskId(spec, need)) === false)
+        this.violate(`${task} was released while task ${need}, which it needs, had no result`);
     }
   }
 
@@ -152,6 +181,8 @@ export class Referee {
   #apply(events: readonly WatchEvent[], revision: Revision): void {
     this.revisions++;
     const gone = new Map<string, Entry>();
+    const unblocked = new Set<TaskId>();
+    const queued: { task: TaskId; key: string; owner: string; record: QueueEntry }[] = [];
     const touched = new Set<string>();
     const lockKeys = new Set<string>();
     const results: { task: TaskId; value: Buffer; key: string }[] = [];
@@ -164,7 +195,15 @@ export class Referee {
         if (before !== undefined) gone.set(key, before);
         touched.add(key);
         if (event.type === 'delete') this.#entries.delete(key);
-        else this.#put(key, owner, codecs.entry.decode(key, event.kv.value), before, revision);
+        else {
+          const record = codecs.entry.decode(key, event.kv.value);
+          if (before === undefined) queued.push({ task: lastPart(key) as TaskId, key, owner, record });
+          this.#put(key, owner, record, before, revision);
+        }
+      } else if (kind === 'blocked') {
+        if (event.type === 'delete') unblocked.add(lastPart(key) as TaskId);
+      } else if (kind === 'nodes') {
+        this.#node(lastPart(key), event.type === 'put' ? revision : undefined);
       } else if (kind === 'specs') {
         if (event.type === 'delete') this.#specs.delete(lastPart(key));
         else this.#specs.set(lastPart(key), codecs.spec.decode(key, event.kv.value));
@@ -178,16 +217,55 @@ export class Referee {
         else results.push({ task, value: event.kv.value, key });
       }
     }
+    for (const each of queued) this.#queued(each, unblocked, revision);
     for (const { task, value, key } of results) this.#result(task, key, value, gone, revision);
     for (const key of touched) this.#checkLock(key, revision);
     for (const key of lockKeys) this.#checkHolder(key, revision);
+  }
+
+  #node(node: string, put: Revision | undefined): void {
+    if (put === undefined) {
+      this.#nodes.delete(node);
+      if (this.#known.believesLive(node)) this.violate(`the session of ${node} ended, and it does not know`);
+      return;
+    }
+    if (this.#nodes.has(node)) this.violate(`revision ${put}: ${node} was registered over a live record`);
+    this.#nodes.set(node, put);
+  }
+
+  /** An entry that was not at this place before. */
+  #queued(
+    { task, key, owner, record }: { task: TaskId; key: string; owner: string; record: QueueEntry },
+    unblocked: ReadonlySet<TaskId>,
+    revision: Revision,
+  ): void {
+    if (owner !== 'unassigned' && !this.#nodes.has(owner)) {
+      this.violate(`revision ${revision}: ${key} was put into the queue of a node that is gone`);
+    }
+    const move = record.moves?.at(-1);
+    if (move?.why === 'adopted' && move.to === (owner === 'unassigned' ? undefined : owner) && !unblocked.has(task)) {
+      if (move.from !== undefined && this.#nodes.has(move.from))
+        this.violate(`revision ${revision}: ${task} was adopted from ${move.from}, which is live`);
+    }
+    if (!unblocked.has(task)) return;
+    this.#released.set(task, new Set(this.#results.keys()));
+    if (this.#specs.get(specOf(task))?.cancel?.level === 2)
+      this.violate(`revision ${revision}: ${task} was released after its spec was cancelled by force`);
   }
 
   #put(key: string, node: string, record: QueueEntry, before: Entry | undefined, revision: Revision): void {
     const { claim } = record;
     const same = claim !== undefined && before?.record.claim?.nonce === claim.nonce;
     const fence = claim === undefined ? undefined : same ? before.fence : revision;
-    if (claim !== undefined && !same) this.#claims.add(`${lastPart(key)} ${revision}`);
+    if (claim !== undefined && !same) {
+      const task = lastPart(key);
+      this.#claims.add(`${task} ${revision}`);
+      const last = before?.record.claim;
+      if (last !== undefined && last.epoch === claim.epoch)
+        this.violate(`revision ${revision}: ${node} claims ${task} anew, which it holds in this very session`);
+      if (last !== undefined && this.#known.hasKept(node, task, last.nonce))
+        this.violate(`revision ${revision}: ${node} claims ${task} anew, whose result is on its disk`);
+    }
     if (claim === undefined && record.lockSlot !== undefined) this.violate(`${key} has a lock slot without a claim`);
     this.#entries.set(key, { node, record, fence, modRevision: revision });
   }

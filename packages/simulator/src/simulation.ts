@@ -20,6 +20,8 @@ export interface SimulationOptions {
   readonly tasks?: number;
   /** Steps with faults. Default 60. */
   readonly steps?: number;
+  /** Is told each event as a line: virtual time, revision, key and value, or what was done to which node. */
+  readonly timeline?: (line: string) => void;
 }
 
 export interface SimulationResult {
@@ -55,7 +57,7 @@ class Simulation {
   readonly #random: SeededRandom;
   readonly #clock = new VirtualClock();
   readonly #server = new MemoryServer({ clock: this.#clock });
-  readonly #referee = new Referee(this.#server, this.#clock);
+  readonly #referee: Referee;
   readonly #minter: IdMinter;
   readonly #hosts: Host[] = [];
   readonly #hostsMax: number;
@@ -66,8 +68,13 @@ class Simulation {
   #dispatched = 0;
   #pendingCalls = 0;
 
-  constructor({ seed, nodes = 3, tasks = 60, steps = 60 }: SimulationOptions) {
+  constructor({ seed, nodes = 3, tasks = 60, steps = 60, timeline }: SimulationOptions) {
     this.#seed = seed;
+    const known = {
+      believesLive: (node: string) => this.#hostOf(node)?.believesLive ?? false,
+      hasKept: (node: string, task: string, nonce: string) => this.#hostOf(node)?.hasKept(task, nonce) ?? false,
+    };
+    this.#referee = new Referee(this.#server, this.#clock, known, timeline);
     this.#random = new SeededRandom(seed);
     this.#minter = new IdMinter(this.#clock, this.#random);
     this.#tasksLeft = tasks;
@@ -104,6 +111,10 @@ class Simulation {
     referee.stop();
     this.#server.stop();
     return result;
+  }
+
+  #hostOf(node: string): Host | undefined {
+    return this.#hosts.find(({ id }) => id === node);
   }
 
   #addHost(): Host {
