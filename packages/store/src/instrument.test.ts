@@ -58,7 +58,7 @@ describe('a counting store', () => {
       { method: 'txn', outcome: 'applied', ms: 6 },
       { method: 'get', outcome: 'ok', ms: 6 },
       { method: 'txn', outcome: 'unknown', ms: 100 },
-      { method: 'get', outcome: 'thrown', ms: 200 },
+      { method: 'get', outcome: 'thrown', ms: 200, error: expect.objectContaining({ code: 'store-unreachable' }) },
     ]);
     expect(store.counts).toMatchObject({ requests: 4, writes: 1, reads: 1, unknown: 1, failed: 1 });
   });
