@@ -27,7 +27,7 @@ import { codecs, type SpecHeader, type Stored } from './records.ts';
 import { stopEntryItem } from './release.ts';
 import { settleTxn } from './settle.ts';
 import { gotten, isFinalSpec, readHeader } from './spec-ref.ts';
-import { unrunResult } from './task-entry.ts';
+import { carriedHistory, unrunResult } from './task-entry.ts';
 
 const TRIES_MAX = 30;
 const AGAIN_MS = 20;
@@ -102,7 +102,9 @@ export async function cancelTask(
           {
             op: 'put',
             key: result,
-            value: codecs.result.encode(unrunResult('cancelled', ctx.clock.now(), record.attempt)),
+            value: codecs.result.encode(
+              unrunResult('cancelled', ctx.clock.now(), record.attempt, carriedHistory(record.history)),
+            ),
           },
         ],
       };

@@ -7,9 +7,12 @@
  * plans nothing twice; and the compare of the blocked record makes a second release of the same task impossible anyway.
  */
 import { Dag, type Ending, isFailure, type Outcome, type TaskDefinition } from '@boi/core';
+import type { HistoryRecord } from './records.ts';
 
 export interface BlockedTask {
   readonly attempt: number;
+  /** Of attempts that a task retry took back. */
+  readonly history?: readonly HistoryRecord[];
 }
 
 export interface SeenResult {

@@ -25,6 +25,7 @@ import { endBlockedItem, releaseItem, stopEntryItem } from './release.ts';
 import { freeWriting, takeDispatch, writeRecords } from './resume.ts';
 import { type Settled, settleBatch, settleTxn } from './settle.ts';
 import { dispatcherGone, gotten, isFinalSpec, readHeader, type SpecRef } from './spec-ref.ts';
+import { carriedHistory, unrunResult } from './task-entry.ts';
 
 /** Compares, or writes and reads, of the widest item there is. */
 const ITEM_WIDTH = 3;
@@ -249,7 +250,8 @@ export class Coordinator {
       const page = await store.range({ start, end: range.end });
       for (const { key, value } of page.kvs) {
         const record = codecs.blocked.decode(key, value);
-        blocked.set(indexOf(lastPart(key) as TaskId), { attempt: record.attempt ?? 1 });
+        const { attempt = 1, history } = record;
+        blocked.set(indexOf(lastPart(key) as TaskId), { attempt, ...(history === undefined ? {} : { history }) });
       }
       if (!page.more) return blocked;
       start = `${page.kvs.at(-1)?.key ?? start} `;
@@ -304,13 +306,11 @@ export class Coordinator {
     const end = (index: number, outcome: 'skipped' | 'cancelled', byFailure: boolean) => ({
       index,
       make: async (): Promise<Work> => {
-        const attempt = plan.blockedTask(index)?.attempt ?? 1;
-        const result = {
-          outcome,
-          attempt,
-          endedAt: ctx.clock.now(),
+        const { attempt = 1, history } = plan.blockedTask(index) ?? {};
+        const result = unrunResult(outcome, ctx.clock.now(), attempt, {
           ...(byFailure ? { byFailure } : {}),
-        };
+          ...carriedHistory(history),
+        });
         return {
           index,
           txn: endBlockedItem(keys, spc, taskId(spc, index), result),
@@ -333,7 +333,7 @@ export class Coordinator {
             tsk: taskId(spc, index),
             definition,
             chunk,
-            attempt: plan.blockedTask(index)?.attempt ?? 1,
+            ...(plan.blockedTask(index) ?? { attempt: 1 }),
             inputs: (definition.needs ?? []).some((need) => plan.hasOutputs(need)),
             placer,
             nowMs: ctx.clock.now(),

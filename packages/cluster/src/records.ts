@@ -111,7 +111,27 @@ export type SpecHeader = Static<typeof SpecHeader>;
 export const CoordRecord = Type.Object({ v: V, prj: id<ProjectId>() });
 export type CoordRecord = Static<typeof CoordRecord>;
 
-export const BlockedRecord = Type.Object({ v: V, attempt: opt(Nat) });
+/** One claim whose end is not the task's final result; the newest {@link HISTORY_MAX} are kept. */
+const HistoryRecord = Type.Object({
+  attempt: Nat,
+  delivery: Nat,
+  node: id<NodeId>(),
+  at: Nat,
+  /** `lost`: the node died or was fenced off; `drained`, `killed`; else how the attempt ended. Only a task retry takes back the others. */
+  end: oneOf('failed', 'timed-out', 'lost', 'drained', 'killed', 'succeeded', 'cancelled', 'poison'),
+  reason: opt(Str),
+  exitCode: opt(Int),
+});
+export type HistoryRecord = Static<typeof HistoryRecord>;
+export const HISTORY_MAX = 10;
+
+export const BlockedRecord = Type.Object({
+  v: V,
+  /** From 1, which is left out. */
+  attempt: opt(Nat),
+  /** Of attempts that a task retry took back: goes on into the entry and the result. */
+  history: opt(Type.Array(HistoryRecord)),
+});
 export type BlockedRecord = Static<typeof BlockedRecord>;
 
 const RequirementRecord = Type.Union([
@@ -129,19 +149,6 @@ const MoveRecord = Type.Object({
 });
 export type MoveRecord = Static<typeof MoveRecord>;
 
-/** One claim that did not end in the final result; the newest {@link HISTORY_MAX} are kept. */
-const HistoryRecord = Type.Object({
-  attempt: Nat,
-  delivery: Nat,
-  node: id<NodeId>(),
-  at: Nat,
-  /** `lost`: the node died or was fenced off; `drained`, `killed`; else how the attempt ended. */
-  end: oneOf('failed', 'timed-out', 'lost', 'drained', 'killed'),
-  reason: opt(Str),
-  exitCode: opt(Int),
-});
-export type HistoryRecord = Static<typeof HistoryRecord>;
-export const HISTORY_MAX = 10;
 export const MOVES_MAX = 10;
 
 export const ClaimRecord = Type.Object({

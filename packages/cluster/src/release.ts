@@ -10,8 +10,8 @@ import { absent, type Compare, exists, type Txn, unchanged } from '@boi/store';
 import type { Keys } from './keys.ts';
 import { placementFactsOf } from './placement.ts';
 import type { Placer } from './placement-types.ts';
-import { codecs, type QueueEntry, type ResultRecord, type Stored } from './records.ts';
-import { newEntry, unrunResult } from './task-entry.ts';
+import { codecs, type HistoryRecord, type QueueEntry, type ResultRecord, type Stored } from './records.ts';
+import { carriedHistory, newEntry, unrunResult } from './task-entry.ts';
 
 export interface ReleaseOptions {
   readonly keys: Keys;
@@ -21,6 +21,8 @@ export interface ReleaseOptions {
   readonly definition: TaskDefinition;
   readonly chunk: number;
   readonly attempt: number;
+  /** Of attempts that a task retry took back. */
+  readonly history?: readonly HistoryRecord[];
   /** One of its needs has outputs. */
   readonly inputs: boolean;
   readonly placer: Placer;
@@ -29,9 +31,9 @@ export interface ReleaseOptions {
 
 /** blocked → queue of the node the placer names, or unassigned. */
 export function releaseItem(options: ReleaseOptions): Txn {
-  const { keys, prj, spc, tsk, definition, chunk, attempt, inputs, placer, nowMs } = options;
+  const { keys, prj, spc, tsk, definition, chunk, attempt, history, inputs, placer, nowMs } = options;
   const blocked = keys.blocked(spc, tsk);
-  const entry = newEntry({ prj, definition, chunk, attempt, inputs, nowMs });
+  const entry = newEntry({ prj, definition, chunk, attempt, inputs, nowMs, ...carriedHistory(history) });
   const placed = placer.place(tsk, placementFactsOf(definition));
   const key = placed.member === undefined ? keys.unassigned(tsk) : keys.queue(placed.member.id, tsk);
   const compares: Compare[] = [exists(blocked), absent(key)];
@@ -51,19 +53,14 @@ export function releaseItem(options: ReleaseOptions): Txn {
 }
 
 /** blocked → result `skipped` or `cancelled`. */
-export function endBlockedItem(
-  keys: Keys,
-  spc: SpecId,
-  tsk: TaskId,
-  result: Pick<ResultRecord, 'outcome' | 'attempt' | 'endedAt' | 'byFailure'>,
-): Txn {
+export function endBlockedItem(keys: Keys, spc: SpecId, tsk: TaskId, result: ResultRecord): Txn {
   const blocked = keys.blocked(spc, tsk);
   const key = keys.result(spc, tsk);
   return {
     compares: [exists(blocked), absent(key)],
     success: [
       { op: 'delete', key: blocked },
-      { op: 'put', key, value: codecs.result.encode({ v: 1, ...result }) },
+      { op: 'put', key, value: codecs.result.encode(result) },
     ],
     failure: [{ op: 'get', key: blocked }],
   };
@@ -81,7 +78,6 @@ export function stopEntryItem(
   const { record } = entry;
   const result = keys.result(spc, tsk);
   if (record.claim === undefined) {
-    const history = record.history === undefined ? {} : { history: record.history };
     return {
       compares: [unchanged(entry.key, entry.modRevision), absent(result)],
       success: [
@@ -89,7 +85,7 @@ export function stopEntryItem(
         {
           op: 'put',
           key: result,
-          value: codecs.result.encode(unrunResult('cancelled', nowMs, record.attempt, history)),
+          value: codecs.result.encode(unrunResult('cancelled', nowMs, record.attempt, carriedHistory(record.history))),
         },
       ],
     };

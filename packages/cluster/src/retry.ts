@@ -30,9 +30,19 @@ import type { Dispatcher } from './dispatch.ts';
 import { digestOf } from './hash.ts';
 import { lastPart } from './keys.ts';
 import { locateTask } from './locate.ts';
-import { codecs, type ResultRecord, SCHEMA_VERSION, type SpecHeader, type Stored } from './records.ts';
+import {
+  type BlockedRecord,
+  codecs,
+  HISTORY_MAX,
+  type HistoryRecord,
+  type ResultRecord,
+  SCHEMA_VERSION,
+  type SpecHeader,
+  type Stored,
+} from './records.ts';
 import { settleBatch } from './settle.ts';
 import { isFinalSpec, readHeader } from './spec-ref.ts';
+import { carriedHistory } from './task-entry.ts';
 
 const TRIES_MAX = 10;
 const AGAIN_MS = 20;
@@ -106,7 +116,7 @@ export async function retryTask(deps: NodeDeps, prj: ProjectId, tsk: TaskId, sig
         {
           op: 'put',
           key: keys.blocked(spc, tsk),
-          value: codecs.blocked.encode({ v: SCHEMA_VERSION, ...(next === 1 ? {} : { attempt: next }) }),
+          value: codecs.blocked.encode(blockedAgain(next, historyOf(result.record))),
         },
       ],
       items,
@@ -173,10 +183,8 @@ async function reblockItems(deps: NodeDeps, spc: SpecId, header: SpecHeader, ind
         {
           op: 'put',
           key: keys.blocked(spc, taskId(spc, at)),
-          value: codecs.blocked.encode({
-            v: SCHEMA_VERSION,
-            ...(result.record.attempt === 1 ? {} : { attempt: result.record.attempt }),
-          }),
+          // What is skipped did not run in this attempt; what ran in earlier ones is told by the history it carries.
+          value: codecs.blocked.encode(blockedAgain(result.record.attempt, result.record.history)),
         },
       ],
     });
@@ -191,7 +199,28 @@ async function reblockItems(deps: NodeDeps, spc: SpecId, header: SpecHeader, ind
   return { items, stillBlocked };
 }
 
-/** Outcomes of all results, without the rest of them. */
+function blockedAgain(attempt: number, history: readonly HistoryRecord[] | undefined): BlockedRecord {
+  return { v: SCHEMA_VERSION, ...(attempt === 1 ? {} : { attempt }), ...carriedHistory(history) };
+}
+
+/** The claims of a task whose result is taken back: without it nobody could tell where their output is. */
+function historyOf({ outcome, attempt, delivery, node, endedAt, reason, exitCode, history = [] }: ResultRecord) {
+  // A result put for a claim that was lost or killed has that claim in its history already.
+  const told = history.some((claim) => claim.attempt === attempt && claim.delivery === delivery);
+  if (node === undefined || delivery === undefined || outcome === 'skipped' || told) return history;
+  const last: HistoryRecord = {
+    attempt,
+    delivery,
+    node,
+    at: endedAt,
+    end: outcome,
+    ...(reason === undefined ? {} : { reason }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+  };
+  return [...history, last].slice(-HISTORY_MAX);
+}
+
+/** Outcomes of all results, and what a task that is blocked again keeps of its result. */
 async function resultsOf(
   { ctx }: NodeDeps,
   spc: SpecId,
@@ -201,8 +230,13 @@ async function resultsOf(
   for (let start = range.start; ; ) {
     const page = await ctx.store.range({ start, end: range.end });
     for (const { key, value, modRevision } of page.kvs) {
-      const { outcome, byFailure, attempt } = codecs.result.decode(key, value);
-      const record: Slim = { outcome, attempt, ...(byFailure === true ? { byFailure } : {}) };
+      const { outcome, byFailure, attempt, history } = codecs.result.decode(key, value);
+      const record: Slim = {
+        outcome,
+        attempt,
+        ...(byFailure === true ? { byFailure } : {}),
+        ...(outcome === 'skipped' ? carriedHistory(history) : {}),
+      };
       results.set(indexOf(lastPart(key) as TaskId), { key, modRevision, record });
     }
     if (!page.more) return results;
@@ -210,4 +244,4 @@ async function resultsOf(
   }
 }
 
-type Slim = Pick<ResultRecord, 'outcome' | 'attempt' | 'byFailure'>;
+type Slim = Pick<ResultRecord, 'outcome' | 'attempt' | 'byFailure' | 'history'>;

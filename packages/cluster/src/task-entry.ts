@@ -1,7 +1,7 @@
 /** A task's first queue entry and other records that follow from its definition alone. Pure; used by dispatch and release. */
 import type { ProjectId, TaskDefinition } from '@boi/core';
 import { keyHash } from './hash.ts';
-import { type QueueEntry, type ResultRecord, SCHEMA_VERSION } from './records.ts';
+import { type HistoryRecord, type QueueEntry, type ResultRecord, SCHEMA_VERSION } from './records.ts';
 
 export interface EntryFacts {
   readonly prj: ProjectId;
@@ -13,7 +13,8 @@ export interface EntryFacts {
   readonly single?: boolean;
   readonly inputs?: boolean;
   readonly nowMs: number;
-  readonly history?: QueueEntry['history'];
+  /** Of attempts that a task retry took back. */
+  readonly history?: HistoryRecord[];
 }
 
 export function newEntry(facts: EntryFacts): QueueEntry {
@@ -47,4 +48,9 @@ export function unrunResult(
   more: Partial<Pick<ResultRecord, 'byFailure' | 'history' | 'message'>> = {},
 ): ResultRecord {
   return { v: SCHEMA_VERSION, outcome, endedAt: nowMs, attempt, ...more };
+}
+
+/** The history that a record passes on to the one that takes its place; spread into it. */
+export function carriedHistory(history: readonly HistoryRecord[] | undefined): { readonly history?: HistoryRecord[] } {
+  return history === undefined || history.length === 0 ? {} : { history: [...history] };
 }

@@ -13,6 +13,7 @@ import { moveTxn, toUnassignedTxn, unclaimed } from './move.ts';
 import { codecs, SCHEMA_VERSION, type SpecHeader } from './records.ts';
 import { endBlockedItem, releaseItem, stopEntryItem } from './release.ts';
 import { requeueTxn } from './requeue.ts';
+import { unrunResult } from './task-entry.ts';
 import {
   claimedEntry,
   definition,
@@ -187,7 +188,7 @@ const cases: Record<string, Case & { readonly alone?: boolean }> = {
   'a skip': {
     build: async (scene) => {
       await putBlocked(scene);
-      return endBlockedItem(scene.f.keys, spc, tsk, { outcome: 'skipped', attempt: 1, endedAt: 0 });
+      return endBlockedItem(scene.f.keys, spc, tsk, unrunResult('skipped', 0));
     },
     changes: { 'the blocked record': blockedGone, 'a result': resultThere },
   },

@@ -148,8 +148,8 @@ function resultPart(
 
 /** Every claim of a task that may have output, oldest first. */
 export function logPlacesOf(seen: SeenTask, snapshot: MembershipSnapshot): LogPlace[] {
-  if (seen.kind === 'blocked' || seen.kind === 'none') return [];
-  const record = seen.kind === 'result' ? seen.record : seen.entry.record;
+  if (seen.kind === 'none') return [];
+  const record = seen.kind === 'entry' ? seen.entry.record : seen.record;
   const places: LogPlace[] = [];
   const add = (attempt: number, delivery: number, node: NodeId) => {
     if (places.some((place) => place.attempt === attempt && place.delivery === delivery)) return;
@@ -160,7 +160,7 @@ export function logPlacesOf(seen: SeenTask, snapshot: MembershipSnapshot): LogPl
   if (seen.kind === 'result') {
     const { attempt, delivery, node } = seen.record;
     if (node !== undefined && delivery !== undefined) add(attempt, delivery, node);
-  } else if (seen.owner !== undefined && seen.entry.record.claim !== undefined) {
+  } else if (seen.kind === 'entry' && seen.owner !== undefined && seen.entry.record.claim !== undefined) {
     add(seen.entry.record.attempt, seen.entry.record.deliveries, seen.owner);
   }
   return places;
