@@ -73,6 +73,15 @@ describe('stopped', () => {
     });
   });
 
+  test('before it began, for a session that was ending: the delivery is given back', () => {
+    const late = { outcome: 'cancelled', reason: 'lost', endedAt: 1, tail: '', logBytes: 0 } as const;
+    expect(decide(late, held({ deliveries: 3 }))).toMatchObject({
+      kind: 'requeue',
+      why: 'handed-back',
+      entry: { attempt: 1, deliveries: 2 },
+    });
+  });
+
   test('by nobody known here: a lost claim, and poison at the last one', () => {
     expect(decide(cancelled, held({ deliveries: 2 }))).toMatchObject({
       kind: 'requeue',

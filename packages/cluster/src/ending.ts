@@ -39,6 +39,10 @@ export function decideEnding(facts: EndingFacts): Ending {
   const { entry } = held;
   if (report.outcome === 'cancelled' && entry.cancel === undefined) {
     if (held.stop === 'drained') return again(facts, 'drained', entry.deliveries - 1, { end: 'drained' });
+    // An exclusive task whose start came too late for the session: it never ran, the delivery is given back.
+    if (report.reason === 'lost' && report.startedAt === undefined) {
+      return again(facts, 'handed-back', entry.deliveries - 1, { end: 'lost' });
+    }
     if (entry.deliveries >= deliveriesMax) return { kind: 'result', result: poisonResult(facts.self, held, nowMs) };
     return again(facts, 'handed-back', entry.deliveries, { end: 'lost' });
   }

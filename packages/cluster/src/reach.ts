@@ -58,7 +58,8 @@ export class Reach {
         timer = clock.timer(delayMs, () => {
           const leftMs = SILENCE_MAX_MS - silenceMs();
           if (leftMs > 0) {
-            look(leftMs);
+            // Whole milliseconds: a remainder below the clock's resolution would never pass.
+            look(Math.ceil(leftMs));
             return;
           }
           const error = silent();

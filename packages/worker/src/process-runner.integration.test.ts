@@ -320,3 +320,14 @@ describe('logs of running tasks', () => {
     expect(existsSync('/etc/passwd')).toBe(true);
   });
 });
+
+test('an exclusive task that is started after the deadline of the session is never run', async () => {
+  const late = workbench.runner('late', { env });
+  await late.open();
+  late.setDeadline({ termAtMs: 0, killAtMs: 0 });
+  const exclusive = late.start(assignment('echo ran', { definition: { ref: 'x', run: 'echo ran', exclusive: true } }));
+  expect(await exclusive.done).toMatchObject({ outcome: 'cancelled', reason: 'lost', logBytes: expect.any(Number) });
+  expect((await exclusive.done).startedAt).toBeUndefined();
+  expect(await late.start(assignment('echo ran')).done).toMatchObject({ outcome: 'succeeded' });
+  await late.stop();
+});

@@ -55,6 +55,7 @@ export class ProcessRunner implements TaskRunner {
   readonly #ended = new Map<string, TaskRun>();
   #ready: Promise<string> | undefined;
   #deadlineTimers: Timer[] = [];
+  #deadline: SessionDeadline | undefined;
 
   constructor(options: ProcessRunnerOptions) {
     const { clock, logger, dataDir, env = process.env, secretsFile, logBytesMax, guardProgram } = options;
@@ -111,6 +112,11 @@ export class ProcessRunner implements TaskRunner {
       outputBytesMax: this.#options.outputBytesMax ?? OUTPUT_BYTES_MAX,
     });
     this.#running.set(key, run);
+    // Claimed just before the deadline, started after it: no timer would end it any more.
+    const { definition } = assignment;
+    if (definition.exclusive === true && this.#deadline !== undefined) {
+      if (this.#options.clock.mono() >= this.#deadline.termAtMs) run.endForLostSession(true, 0);
+    }
     void run.done.then(() => this.#onEnded(key, run));
     return run;
   }
@@ -135,6 +141,7 @@ export class ProcessRunner implements TaskRunner {
     this.#guard.setDeadline(deadline);
     // A lost session keeps the deadline it had: the timers stay.
     if (deadline === undefined) return;
+    this.#deadline = deadline;
     for (const timer of this.#deadlineTimers) timer.cancel();
     const { clock } = this.#options;
     const leftMs = Math.max(0, deadline.killAtMs - deadline.termAtMs);

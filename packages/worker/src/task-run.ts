@@ -267,7 +267,12 @@ export class TaskRun implements RunningTask {
           message: `it ran longer than its timeout of ${this.assignment.definition.timeoutMs} ms`,
         };
       case 'lost':
-        return failed('lost', 'the node was losing its session, and an exclusive task must not outlive it');
+        // Nobody asked for it: to the cluster it is a claim that was lost, and it runs again.
+        return {
+          outcome: 'cancelled',
+          reason: 'lost',
+          message: 'the node was losing its session, and an exclusive task must not outlive it',
+        };
       case 'disk':
         return failed('disk', `the log cannot be written: ${this.#log.error?.message ?? 'unknown error'}`);
     }

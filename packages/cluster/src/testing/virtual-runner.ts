@@ -40,6 +40,7 @@ export class VirtualRunner implements TaskRunner {
   readonly #script: Script;
   readonly #runs = new Map<string, Run>();
   #deadline: Timer[] = [];
+  #termAtMs: number | undefined;
 
   constructor(clock: Clock, script: Script = () => ({ durationMs: 0 })) {
     this.#clock = clock;
@@ -50,6 +51,10 @@ export class VirtualRunner implements TaskRunner {
     const key = `${assignment.task} ${assignment.fence}`;
     const known = this.#runs.get(key);
     if (known !== undefined) return known.running;
+    // As the real one: started after the deadline, nothing would end it any more.
+    if (assignment.definition.exclusive && this.#termAtMs !== undefined && this.#clock.mono() >= this.#termAtMs) {
+      return { done: Promise.resolve(neverStarted(this.#clock.now())), cancel: () => {} };
+    }
     const behaviour = this.#script(assignment);
     const startedAt = this.#clock.now();
     const witness: Witness = { assignment, startedMono: this.#clock.mono() };
@@ -96,6 +101,7 @@ export class VirtualRunner implements TaskRunner {
     // A lost session has no new deadline: the last one stands, as the guard of real processes keeps it.
     if (deadline === undefined) return;
     this.#forgetDeadline();
+    this.#termAtMs = deadline.termAtMs;
     const at = (monoMs: number, force: boolean) =>
       this.#clock.timer(Math.max(0, monoMs - this.#clock.mono()), () => {
         for (const run of [...this.#runs.values()]) {
@@ -123,6 +129,7 @@ export class VirtualRunner implements TaskRunner {
   }
 
   #forgetDeadline(): void {
+    this.#termAtMs = undefined;
     for (const timer of this.#deadline) timer.cancel();
     this.#deadline = [];
   }
@@ -131,4 +138,8 @@ export class VirtualRunner implements TaskRunner {
     if (delayMs === Number.POSITIVE_INFINITY) return;
     run.timer = this.#clock.timer(delayMs, () => run.end(report));
   }
+}
+
+function neverStarted(endedAt: number): TaskReport {
+  return { outcome: 'cancelled', reason: 'lost', endedAt, tail: '', logBytes: 0 };
 }

@@ -140,7 +140,7 @@ test('a deadline that passes while the daemon runs ends exclusive tasks as lost'
   await pids(late, 1);
   late.say({ termInMs: 100, killInMs: 400 });
   expect(await late.hear()).toEqual({ deadline: true });
-  expect(await late.hear()).toMatchObject({ report: { outcome: 'failed', reason: 'lost' } });
+  expect(await late.hear()).toMatchObject({ report: { outcome: 'cancelled', reason: 'lost' } });
 });
 
 test('a guard that dies is replaced, and the new one knows what runs', async () => {
