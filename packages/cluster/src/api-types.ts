@@ -57,7 +57,7 @@ export interface LogPlaces {
   readonly tail?: string;
 }
 
-/** Who asked; recorded, never trusted from a body. */
+/** Who asked; never trusted from a body. Every operation that takes one keeps it in the record it writes. */
 export interface Actor {
   readonly name: string;
 }
@@ -96,9 +96,9 @@ export interface ClusterApi {
   listNodes(query: RouteQuery<'node.list'>): Promise<NodePage>;
   node(idOrName: string, stale?: Stale): Promise<NodeView>;
   cordon(node: NodeId, actor?: Actor): Promise<NodeView>;
-  uncordon(node: NodeId, actor?: Actor): Promise<NodeView>;
+  uncordon(node: NodeId): Promise<NodeView>;
   drain(node: NodeId, deadlineMs: number, actor?: Actor): Promise<NodeView>;
-  removeNode(node: NodeId, actor?: Actor): Promise<{ id: NodeId; moved: number }>;
+  removeNode(node: NodeId): Promise<{ id: NodeId; moved: number }>;
   cluster(stale?: Stale): Promise<ClusterView>;
   setPaused(paused: boolean, actor?: Actor): Promise<ClusterView>;
   fsck(): Promise<FsckReport>;

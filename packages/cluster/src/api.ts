@@ -134,19 +134,19 @@ export class Api implements Omit<ClusterApi, 'local' | 'setFallback' | 'notice'>
     return this.#write((signal) => cancelTask(this.#deps, project, task, signal, actor));
   }
 
-  async retryTask(project: ProjectId, task: TaskId, _actor?: Actor): Promise<TaskView> {
-    await this.#write((signal) => retryTask(this.#deps, project, task, signal));
+  async retryTask(project: ProjectId, task: TaskId, actor?: Actor): Promise<TaskView> {
+    await this.#write((signal) => retryTask(this.#deps, project, task, signal, actor));
     return showTask(this.#deps, project, task);
   }
 
-  async killTask(project: ProjectId, task: TaskId, _actor?: Actor): Promise<TaskView> {
+  async killTask(project: ProjectId, task: TaskId, actor?: Actor): Promise<TaskView> {
     const place = await locateTask(this.#deps, project, task);
     if (place.header === undefined) throw noTask(task);
     if (place.kind !== 'entry' || place.entry.record.claim === undefined) {
       throw new BoiError('wrong-state', `${task} is claimed by no node`, { details: { task } });
     }
     const { owner, entry } = place;
-    const killed = await this.#write((signal) => killClaim(this.#deps, task, owner, entry, signal));
+    const killed = await this.#write((signal) => killClaim(this.#deps, task, owner, entry, signal, actor));
     if (!killed) throw new BoiError('conflict', `${task} changed meanwhile; look again`, { details: { task } });
     return showTask(this.#deps, project, task);
   }
@@ -164,7 +164,7 @@ export class Api implements Omit<ClusterApi, 'local' | 'setFallback' | 'notice'>
     return this.#write((signal) => cordon(this.#deps, id, signal, actor));
   }
 
-  async uncordon(node: NodeId, _actor?: Actor): Promise<NodeView> {
+  async uncordon(node: NodeId): Promise<NodeView> {
     const id = await findNode(this.#deps, node);
     return this.#write((signal) => uncordon(this.#deps, id, signal));
   }
@@ -174,7 +174,7 @@ export class Api implements Omit<ClusterApi, 'local' | 'setFallback' | 'notice'>
     return this.#write((signal) => drain(this.#deps, id, deadlineMs, signal, actor));
   }
 
-  async removeNode(node: NodeId, _actor?: Actor): Promise<{ id: NodeId; moved: number }> {
+  async removeNode(node: NodeId): Promise<{ id: NodeId; moved: number }> {
     const id = await findNode(this.#deps, node);
     return { id, moved: await this.#parts.adopter.removeNode(id) };
   }

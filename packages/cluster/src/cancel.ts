@@ -103,7 +103,10 @@ export async function cancelTask(
             op: 'put',
             key: result,
             value: codecs.result.encode(
-              unrunResult('cancelled', ctx.clock.now(), record.attempt, carriedHistory(record.history)),
+              unrunResult('cancelled', ctx.clock.now(), record.attempt, {
+                ...carriedHistory(record.history),
+                ...(actor === undefined ? {} : { actor: actor.name }),
+              }),
             ),
           },
         ],

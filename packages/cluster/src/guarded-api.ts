@@ -171,16 +171,16 @@ export class GuardedApi implements ClusterApi {
     return this.#write(() => this.#api.cordon(node, actor));
   }
 
-  uncordon(node: NodeId, actor?: Actor): Promise<NodeView> {
-    return this.#write(() => this.#api.uncordon(node, actor));
+  uncordon(node: NodeId): Promise<NodeView> {
+    return this.#write(() => this.#api.uncordon(node));
   }
 
   drain(node: NodeId, deadlineMs: number, actor?: Actor): Promise<NodeView> {
     return this.#write(() => this.#api.drain(node, deadlineMs, actor));
   }
 
-  removeNode(node: NodeId, actor?: Actor): Promise<{ id: NodeId; moved: number }> {
-    return this.#write(() => this.#api.removeNode(node, actor));
+  removeNode(node: NodeId): Promise<{ id: NodeId; moved: number }> {
+    return this.#write(() => this.#api.removeNode(node));
   }
 
   cluster(stale?: Stale): Promise<ClusterView> {

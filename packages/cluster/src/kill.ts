@@ -6,6 +6,7 @@
  */
 import { BoiError, specOf, type TaskId } from '@boi/core';
 import type { Txn } from '@boi/store';
+import type { Actor } from './api-types.ts';
 import type { NodeDeps } from './deps.ts';
 import { endLostTxn } from './lost-claim.ts';
 import { unclaimed } from './move.ts';
@@ -23,6 +24,7 @@ export async function killClaim(
   owner: QueueOwner,
   stored: Stored<QueueEntry>,
   signal: AbortSignal = deps.session.signal(),
+  actor?: Actor,
 ): Promise<boolean> {
   const { ctx } = deps;
   const { keys } = ctx;
@@ -32,7 +34,8 @@ export async function killClaim(
     throw new BoiError('wrong-state', `task ${task} is not claimed; cancel it instead`, { details: { task } });
   }
   const nowMs = ctx.clock.now();
-  const killed: HistoryRecord = { attempt, delivery, node: owner, at: nowMs, end: 'killed' };
+  const by = actor === undefined ? {} : { actor: actor.name };
+  const killed: HistoryRecord = { attempt, delivery, node: owner, at: nowMs, end: 'killed', ...by };
   if (record.cancel !== undefined) {
     const header = record.single ? await readHeader(ctx, { prj: record.prj, spc: specOf(task) }) : undefined;
     const all = [...history, killed].slice(-HISTORY_MAX);

@@ -179,7 +179,10 @@ export async function setPaused(deps: NodeDeps, paused: boolean, signal: AbortSi
       value: codecs.cluster.encode({ ...rest, ...(paused ? { paused: mark(deps, actor) } : {}) }),
     };
   });
-  if (changed) ctx.emit({ kind: paused ? 'cluster.paused' : 'cluster.resumed' });
+  if (!changed) return;
+  // Events hold ids, never names.
+  const by = actor !== undefined && isId(actor.name, 'user') ? { actor: actor.name } : {};
+  ctx.emit({ kind: paused ? 'cluster.paused' : 'cluster.resumed', ...by });
 }
 
 export async function clusterView(deps: NodeDeps): Promise<ClusterView> {

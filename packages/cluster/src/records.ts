@@ -98,6 +98,8 @@ export const SpecHeader = Type.Object({
   /** Absent for a one-task spec without a policy: it has no coordinator. */
   coordinator: opt(id<NodeId>()),
   cancel: opt(Type.Object({ at: Nat, level: Type.Integer({ minimum: 1, maximum: 2 }), actor: opt(Str) })),
+  /** The last task retry. */
+  retried: opt(Type.Object({ at: Nat, task: id<TaskId>(), actor: opt(Str) })),
   /** A fail-fast spec has seen a failure: `when: success` tasks that have not run are cancelled. */
   failing: opt(Type.Boolean()),
   /** The definition of a one-task spec whose body has no chunks: what `spec retry` and views read after its entry is gone. */
@@ -121,6 +123,8 @@ const HistoryRecord = Type.Object({
   end: oneOf('failed', 'timed-out', 'lost', 'drained', 'killed', 'succeeded', 'cancelled', 'poison'),
   reason: opt(Str),
   exitCode: opt(Int),
+  /** Who killed it. */
+  actor: opt(Str),
 });
 export type HistoryRecord = Static<typeof HistoryRecord>;
 export const HISTORY_MAX = 10;
@@ -214,6 +218,8 @@ export const ResultRecord = Type.Object({
   tail: opt(Str),
   outputs: opt(Type.Record(Str, Str)),
   logBytes: opt(Nat),
+  /** Who cancelled it before it ran. */
+  actor: opt(Str),
   /** A skip that counts as a failure for `when: failure` dependents. */
   byFailure: opt(Type.Boolean()),
   history: opt(Type.Array(HistoryRecord)),

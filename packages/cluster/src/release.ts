@@ -85,7 +85,12 @@ export function stopEntryItem(
         {
           op: 'put',
           key: result,
-          value: codecs.result.encode(unrunResult('cancelled', nowMs, record.attempt, carriedHistory(record.history))),
+          value: codecs.result.encode(
+            unrunResult('cancelled', nowMs, record.attempt, {
+              ...carriedHistory(record.history),
+              ...(actor === undefined ? {} : { actor }),
+            }),
+          ),
         },
       ],
     };

@@ -85,7 +85,13 @@ export async function retrySpec(
 }
 
 /** Throws `not-found`, `wrong-state` (not ended, or skipped; its spec not active, failing, or without a coordinator), `too-large`. */
-export async function retryTask(deps: NodeDeps, prj: ProjectId, tsk: TaskId, signal: AbortSignal): Promise<void> {
+export async function retryTask(
+  deps: NodeDeps,
+  prj: ProjectId,
+  tsk: TaskId,
+  signal: AbortSignal,
+  actor?: Actor,
+): Promise<void> {
   const { ctx } = deps;
   const { keys } = ctx;
   const spc = specOf(tsk);
@@ -107,7 +113,8 @@ export async function retryTask(deps: NodeDeps, prj: ProjectId, tsk: TaskId, sig
     const { outcome, attempt, startedAt } = result.record;
     // A task that never ran keeps its attempt; one that ran begins the next.
     const next = startedAt === undefined && outcome === 'cancelled' ? attempt : attempt + 1;
-    const touched: SpecHeader = { ...header.record };
+    const retried = { at: ctx.clock.now(), task: tsk, ...(actor === undefined ? {} : { actor: actor.name }) };
+    const touched: SpecHeader = { ...header.record, retried };
     const answer = await settleBatch(ctx, signal, {
       compares: [unchanged(header.key, header.modRevision), unchanged(result.key, result.modRevision), ...stillBlocked],
       success: [

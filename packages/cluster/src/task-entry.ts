@@ -45,7 +45,7 @@ export function unrunResult(
   outcome: 'cancelled' | 'skipped',
   nowMs: number,
   attempt = 1,
-  more: Partial<Pick<ResultRecord, 'byFailure' | 'history' | 'message'>> = {},
+  more: Partial<Pick<ResultRecord, 'byFailure' | 'history' | 'message' | 'actor'>> = {},
 ): ResultRecord {
   return { v: SCHEMA_VERSION, outcome, endedAt: nowMs, attempt, ...more };
 }
