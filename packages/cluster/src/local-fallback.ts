@@ -138,8 +138,10 @@ export class LocalFallback {
       const conf = deps.membership.snapshot().members.get(deps.self)?.conf;
       const on = this.#note !== undefined;
       try {
-        if (on && conf?.drain === undefined) await drain(deps, deps.self, DRAIN_MS, signal, { name: ACTOR });
-        if (!on && conf?.drain?.actor === ACTOR) await endDrain(deps, deps.self, signal, { name: ACTOR });
+        // The snapshot may not know yet what the turn before has written: only an operator's own drain is taken from it.
+        const foreign = conf?.drain !== undefined && conf.drain.actor !== ACTOR;
+        if (on && !foreign) await drain(deps, deps.self, DRAIN_MS, signal, { name: ACTOR });
+        if (!on) await endDrain(deps, deps.self, signal, { name: ACTOR });
         return;
       } catch (error) {
         if (signal.aborted) return;
