@@ -46,6 +46,7 @@ import {
 import { planDispatch } from './plan-dispatch.ts';
 import { findSpec, listSpecs, listTasks, logPlaces, resolveTask, showTask } from './queries.ts';
 import { retrySpec, retryTask } from './retry.ts';
+import { SpecCount } from './spec-count.ts';
 import { projectRef, specView } from './views.ts';
 
 /** Longest a write waits for a store that gives no definite answer. */
@@ -60,10 +61,12 @@ export interface ApiParts {
 export class Api implements Omit<ClusterApi, 'local' | 'setFallback' | 'notice'> {
   readonly #deps: NodeDeps;
   readonly #parts: ApiParts;
+  readonly #specCount: SpecCount;
 
   constructor(deps: NodeDeps, parts: ApiParts) {
     this.#deps = deps;
     this.#parts = parts;
+    this.#specCount = new SpecCount(deps.ctx);
   }
 
   project(idOrName: string): Promise<{ id: ProjectId; name?: string }> {
@@ -180,12 +183,12 @@ export class Api implements Omit<ClusterApi, 'local' | 'setFallback' | 'notice'>
   }
 
   cluster(): Promise<ClusterView> {
-    return clusterView(this.#deps);
+    return clusterView(this.#deps, this.#specCount);
   }
 
   async setPaused(paused: boolean, actor?: Actor): Promise<ClusterView> {
     await this.#write((signal) => setPaused(this.#deps, paused, signal, actor));
-    return clusterView(this.#deps);
+    return clusterView(this.#deps, this.#specCount);
   }
 
   fsck(): Promise<FsckReport> {

@@ -1,6 +1,7 @@
 /**
  * The duty `archive`: finished specs stay as plain records for a minute, then their results become archive chunks and are
- * deleted; archived specs are removed by age. One pass over all headers at a time, a page at a time.
+ * deleted; archived specs are removed by age. A pass looks at the headers that are new or not archived yet (header-scan.ts);
+ * all of them are looked at, for those to be removed, at most once an hour.
  *
  * Every transaction compares the header's mod revision as the pass read it, so two holders never mix their chunks: an archive
  * is complete when the header says `archived`, in the same transaction that deletes the results. Chunks of a holder that died
@@ -10,17 +11,21 @@
  * header, body, archive, name and idempotency key (which lives as long as its spec, at least a day) together.
  */
 import { indexOf, type ProjectId, type SpecId, sleep, type TaskId, taskId } from '@boi/core';
-import { batchItemsMax, type KeyValue, type Op, REQUEST_BYTES_MAX, type Txn, unchanged } from '@boi/store';
+import { batchItemsMax, type Op, REQUEST_BYTES_MAX, type Txn, unchanged } from '@boi/store';
 import { ArchiveChunk } from './archive-format.ts';
 import type { NodeDeps } from './deps.ts';
 import { holdsDuty } from './duty.ts';
+import { HeaderScan } from './header-scan.ts';
 import { lastPart } from './keys.ts';
 import { codecs, type SpecHeader, type Stored } from './records.ts';
 import { settleBatch, settleTxn } from './settle.ts';
-import { isFinalSpec, type SpecRef, stored } from './spec-ref.ts';
+import { isFinalSpec, type SpecRef } from './spec-ref.ts';
 
 /** Passes over the headers per time a spec lingers. */
 const PASSES_PER_LINGER = 4;
+/** Looks at all headers per time an archive is kept: nothing stays longer than this part of it. */
+const WHOLE_PER_KEEP = 24;
+const WHOLE_MS_MAX = 3600_000;
 /** An idempotency key is honoured this long at least, and so its spec is kept. */
 const IDEMPOTENCY_KEEP_MS = 24 * 3600_000;
 /** Writes of one item: header, archive chunk, result. */
@@ -30,11 +35,22 @@ type Spec = SpecRef & { readonly header: Stored<SpecHeader> };
 
 export class Archiver {
   readonly #deps: NodeDeps;
+  readonly #scan: HeaderScan;
   readonly #stopping = new AbortController();
   #loop: Promise<void> | undefined;
 
   constructor(deps: NodeDeps) {
     this.#deps = deps;
+    const { ctx } = deps;
+    this.#scan = new HeaderScan(ctx, {
+      settled: ({ archived }) => archived !== undefined,
+      wholeEveryMs: Math.min(ctx.config.archiveKeepMs / WHOLE_PER_KEEP, WHOLE_MS_MAX),
+      // One that cannot be read must not keep the others from being archived.
+      onUnreadable: (key, err) => {
+        ctx.log.error({ err, key }, 'a record cannot be read; it is left alone');
+        ctx.metrics.count('boi_core_records_unreadable_total', 1, { what: 'header' });
+      },
+    });
   }
 
   start(): void {
@@ -61,16 +77,12 @@ export class Archiver {
   }
 
   async #pass(): Promise<void> {
-    const { store, keys, clock, config } = this.#deps.ctx;
-    const range = keys.allSpecs();
-    for (let start = range.start; ; ) {
-      const page = await store.range({ start, end: range.end });
+    const { keys, clock, config } = this.#deps.ctx;
+    for await (const headers of this.#scan.look()) {
       const singles: Spec[] = [];
-      for (const kv of page.kvs) {
+      for (const header of headers) {
         this.#stopping.signal.throwIfAborted();
-        const header = this.#header(kv);
-        if (header === undefined) continue;
-        const [, prj = '', spc = ''] = keys.parts(kv.key) ?? [];
+        const [, prj = '', spc = ''] = keys.parts(header.key) ?? [];
         const spec: Spec = { prj: prj as ProjectId, spc: spc as SpecId, header };
         const { record } = header;
         if (!isFinalSpec(record)) continue;
@@ -87,19 +99,6 @@ export class Archiver {
         }
       }
       await this.#archiveSingles(singles);
-      if (!page.more) return;
-      start = `${page.kvs.at(-1)?.key ?? start} `;
-    }
-  }
-
-  /** One that cannot be read must not keep the others from being archived. */
-  #header(kv: KeyValue): Stored<SpecHeader> | undefined {
-    try {
-      return stored(codecs.spec, kv);
-    } catch (error) {
-      this.#deps.ctx.log.error({ err: error, key: kv.key }, 'a record cannot be read; it is left alone');
-      this.#deps.ctx.metrics.count('boi_core_records_unreadable_total', 1, { what: 'header' });
-      return undefined;
     }
   }
 

@@ -21,6 +21,7 @@ import { isSchedulable } from './membership-types.ts';
 import { queueOwners } from './queue-scan.ts';
 import { codecs, type NodeConfRecord, SCHEMA_VERSION } from './records.ts';
 import { settleTxn } from './settle.ts';
+import type { SpecCount } from './spec-count.ts';
 import { stored } from './spec-ref.ts';
 import { nodeView, projectRef } from './views.ts';
 
@@ -185,7 +186,7 @@ export async function setPaused(deps: NodeDeps, paused: boolean, signal: AbortSi
   ctx.emit({ kind: paused ? 'cluster.paused' : 'cluster.resumed', ...by });
 }
 
-export async function clusterView(deps: NodeDeps): Promise<ClusterView> {
+export async function clusterView(deps: NodeDeps, specCount: SpecCount): Promise<ClusterView> {
   const { ctx, membership, self } = deps;
   const snapshot = membership.snapshot();
   const nowMs = ctx.clock.now();
@@ -194,7 +195,7 @@ export async function clusterView(deps: NodeDeps): Promise<ClusterView> {
     membership.loads(),
     deadNodes(deps),
     ctx.store.get(ctx.keys.cluster()),
-    countSpecs(deps),
+    specCount.read(),
     countKeys(deps, ctx.keys.allUnassigned()),
   ]);
   const record = cluster.kv === undefined ? snapshot.cluster : codecs.cluster.decode(cluster.kv.key, cluster.kv.value);
@@ -259,19 +260,6 @@ export async function findProject(deps: NodeDeps, idOrName: string): Promise<{ i
   throw new BoiError('not-found', `there is no project ${JSON.stringify(idOrName)}`, {
     details: { project: idOrName },
   });
-}
-
-async function countSpecs({ ctx }: NodeDeps): Promise<{ active: number; total: number }> {
-  const range = ctx.keys.allSpecs();
-  let active = 0;
-  let total = 0;
-  for (let start = range.start; ; ) {
-    const page = await ctx.store.range({ start, end: range.end });
-    total += page.kvs.length;
-    for (const kv of page.kvs) if (codecs.spec.decode(kv.key, kv.value).endedAt === undefined) active++;
-    if (!page.more) return { active, total };
-    start = `${page.kvs.at(-1)?.key ?? start} `;
-  }
 }
 
 async function countKeys({ ctx }: NodeDeps, range: { start: string; end: string }): Promise<number> {

@@ -26,7 +26,7 @@ import { lastPart } from './keys.ts';
 import { locateTask, type TaskPlace } from './locate.ts';
 import { atOneRevision, entriesOf, likelyOwners, type QueueOwner, queueOwners } from './queue-scan.ts';
 import { codecs, type SpecHeader, type Stored } from './records.ts';
-import { isFinalSpec, stored } from './spec-ref.ts';
+import { earliestSpecAt, isFinalSpec, stored } from './spec-ref.ts';
 import { entryState, logPlacesOf, type SeenTask, specView, taskView } from './views.ts';
 import { whyNotRunning } from './why.ts';
 
@@ -117,7 +117,7 @@ async function* newestSpecs(deps: NodeDeps, prj: ProjectId, after: string | unde
   let fromMs = after === undefined ? ctx.clock.now() : mintedAt(after as SpecId);
   for (let backMs = LOOK_BACK_FIRST_MS; end > all.start; backMs *= 2) {
     fromMs -= backMs;
-    const start = fromMs <= 0 ? all.start : `${all.start}spc_${timePart(fromMs)}`;
+    const start = fromMs <= 0 ? all.start : `${all.start}${earliestSpecAt(fromMs)}`;
     const window: KeyValue[] = [];
     for (let at = start; at < end; ) {
       const page = await ctx.store.range({ start: at, end });
@@ -128,14 +128,6 @@ async function* newestSpecs(deps: NodeDeps, prj: ProjectId, after: string | unde
     yield* window.reverse();
     end = start;
   }
-}
-
-const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';
-
-function timePart(ms: number): string {
-  let text = '';
-  for (let rest = Math.floor(ms), i = 0; i < 10; i++, rest = Math.floor(rest / 32)) text = DIGITS[rest % 32] + text;
-  return text;
 }
 
 export async function listTasks(

@@ -34,6 +34,15 @@ export async function readHeader(
   return kv === undefined ? undefined : stored(codecs.spec, kv);
 }
 
+const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/** Below the id of every spec minted at that time or later, above those minted before: ids begin with their time. */
+export function earliestSpecAt(ms: number): string {
+  let text = '';
+  for (let rest = Math.floor(ms), i = 0; i < 10; i++, rest = Math.floor(rest / 32)) text = DIGITS[rest % 32] + text;
+  return `spc_${text}`;
+}
+
 export function isFinalSpec(header: Pick<SpecHeader, 'state'>): boolean {
   return header.state === 'succeeded' || header.state === 'failed' || header.state === 'cancelled';
 }
