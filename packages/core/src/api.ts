@@ -473,9 +473,23 @@ export type SpecEvent =
   | { readonly type: 'task'; readonly task: TaskView }
   | { readonly type: 'end'; readonly spec: SpecView };
 
+/**
+ * What a route asks of who calls it. viewer, operator and admin are roles of users, each with all the former may; a node
+ * that holds the cluster's CA key counts as admin. `member`: any credential. `public`: none. `node`: a node's certificate.
+ * A user limited to a project reaches that project's routes, and of the others those for viewers and members.
+ */
+export type RouteRole = 'public' | 'member' | 'viewer' | 'operator' | 'admin' | 'node';
+
+/** Roles of users, from the least to the most. */
+export type UserRole = 'viewer' | 'operator' | 'admin';
+export const USER_ROLES: readonly UserRole[] = ['viewer', 'operator', 'admin'];
+
 export interface RouteShape {
   method: 'GET' | 'POST' | 'DELETE';
   path: string;
+  role: RouteRole;
+  /** A POST that changes nothing: it leaves no audit record. */
+  reads?: true;
   summary: string;
   params?: Record<string, TSchema>;
   query?: TSchema;
@@ -494,6 +508,7 @@ export const ROUTES = {
   'spec.dispatch': route({
     method: 'POST',
     path: '/v1/projects/:prj/specs',
+    role: 'operator',
     summary: 'Validate, expand and accept a spec. 201 when new, 200 when the idempotency key was known.',
     params: ProjectParam,
     body: DispatchBody,
@@ -503,6 +518,8 @@ export const ROUTES = {
   'spec.plan': route({
     method: 'POST',
     path: '/v1/projects/:prj/specs/plan',
+    role: 'viewer',
+    reads: true,
     summary: 'What a dispatch would do: the expansion and where each task would go. Writes nothing.',
     params: ProjectParam,
     body: DispatchBody,
@@ -511,6 +528,7 @@ export const ROUTES = {
   'spec.list': route({
     method: 'GET',
     path: '/v1/projects/:prj/specs',
+    role: 'viewer',
     summary: 'Specs, newest first.',
     params: ProjectParam,
     query: Type.Object(
@@ -522,6 +540,7 @@ export const ROUTES = {
   'spec.show': route({
     method: 'GET',
     path: '/v1/projects/:prj/specs/:spc',
+    role: 'viewer',
     summary: 'One spec.',
     params: SpecParam,
     answer: SpecView,
@@ -529,6 +548,7 @@ export const ROUTES = {
   'spec.tasks': route({
     method: 'GET',
     path: '/v1/projects/:prj/specs/:spc/tasks',
+    role: 'viewer',
     summary: 'Tasks of a spec, by index.',
     params: SpecParam,
     query: Type.Object({ state: Type.Optional(TaskStateSchema), ...Page }, closed),
@@ -537,6 +557,7 @@ export const ROUTES = {
   'spec.events': route({
     method: 'GET',
     path: '/v1/projects/:prj/specs/:spc/events',
+    role: 'viewer',
     summary:
       'Server-sent events: the spec now and on each change (at most 10 a second), each task that changes state, `end` when it has ended.',
     params: SpecParam,
@@ -549,6 +570,7 @@ export const ROUTES = {
   'spec.cancel': route({
     method: 'POST',
     path: '/v1/projects/:prj/specs/:spc/cancel',
+    role: 'operator',
     summary: 'Cancel what has not ended. A second cancel also stops cleanup tasks and skips the grace.',
     params: SpecParam,
     body: none,
@@ -557,6 +579,7 @@ export const ROUTES = {
   'spec.retry': route({
     method: 'POST',
     path: '/v1/projects/:prj/specs/:spc/retry',
+    role: 'operator',
     summary: 'Dispatch a finished spec again as a new one.',
     params: SpecParam,
     body: Type.Object(
@@ -569,6 +592,7 @@ export const ROUTES = {
   'task.show': route({
     method: 'GET',
     path: '/v1/projects/:prj/tasks/:tsk',
+    role: 'viewer',
     summary: 'One task, with why it is not running.',
     params: TaskParam,
     answer: TaskView,
@@ -576,6 +600,7 @@ export const ROUTES = {
   'task.log': route({
     method: 'GET',
     path: '/v1/projects/:prj/tasks/:tsk/log',
+    role: 'viewer',
     summary: 'Its output, from whichever node has it.',
     params: TaskParam,
     query: LogQuery,
@@ -584,6 +609,7 @@ export const ROUTES = {
   'task.cancel': route({
     method: 'POST',
     path: '/v1/projects/:prj/tasks/:tsk/cancel',
+    role: 'operator',
     summary: 'Cancel one task. A second cancel skips the grace.',
     params: TaskParam,
     body: none,
@@ -592,6 +618,7 @@ export const ROUTES = {
   'task.retry': route({
     method: 'POST',
     path: '/v1/projects/:prj/tasks/:tsk/retry',
+    role: 'operator',
     summary: 'Run an ended task again while its spec is active; what was skipped because of it waits for it again.',
     params: TaskParam,
     body: none,
@@ -600,6 +627,7 @@ export const ROUTES = {
   'task.kill': route({
     method: 'POST',
     path: '/v1/projects/:prj/tasks/:tsk/kill',
+    role: 'operator',
     summary: 'Take the claim away from a node that does not answer; the task is placed anew.',
     params: TaskParam,
     body: Type.Object(
@@ -611,6 +639,7 @@ export const ROUTES = {
   'node.list': route({
     method: 'GET',
     path: '/v1/nodes',
+    role: 'viewer',
     summary: 'Live nodes, and dead ones that left work or settings.',
     query: Type.Object({ name: Type.Optional(Text('Exact name.')), stale: Stale }, closed),
     answer: Type.Object({ items: Type.Array(NodeView), ageMs: Age }, closed),
@@ -618,6 +647,7 @@ export const ROUTES = {
   'node.show': route({
     method: 'GET',
     path: '/v1/nodes/:nod',
+    role: 'viewer',
     summary: 'One node.',
     params: NodeParam,
     query: Type.Object({ stale: Stale }, closed),
@@ -626,6 +656,7 @@ export const ROUTES = {
   'node.cordon': route({
     method: 'POST',
     path: '/v1/nodes/:nod/cordon',
+    role: 'operator',
     summary: 'Place nothing new on it.',
     params: NodeParam,
     body: none,
@@ -634,6 +665,7 @@ export const ROUTES = {
   'node.uncordon': route({
     method: 'POST',
     path: '/v1/nodes/:nod/uncordon',
+    role: 'operator',
     summary: 'Undo cordon, drain and cooldown.',
     params: NodeParam,
     body: none,
@@ -642,6 +674,7 @@ export const ROUTES = {
   'node.drain': route({
     method: 'POST',
     path: '/v1/nodes/:nod/drain',
+    role: 'operator',
     summary: 'Stop claims, hand queued entries over, wait for running tasks, requeue them at the deadline.',
     params: NodeParam,
     body: Type.Object(
@@ -657,6 +690,7 @@ export const ROUTES = {
   'node.remove': route({
     method: 'DELETE',
     path: '/v1/nodes/:nod',
+    role: 'admin',
     summary: "Adopt a dead node's work now and forget its settings. 409 while it lives.",
     params: NodeParam,
     answer: Type.Object({ id: Text('Node id.'), moved: Count('Entries moved.') }, closed),
@@ -664,6 +698,7 @@ export const ROUTES = {
   'cluster.show': route({
     method: 'GET',
     path: '/v1/cluster',
+    role: 'viewer',
     summary: 'The cluster at a glance.',
     query: Type.Object({ stale: Stale }, closed),
     answer: ClusterView,
@@ -671,6 +706,7 @@ export const ROUTES = {
   'cluster.pause': route({
     method: 'POST',
     path: '/v1/cluster/pause',
+    role: 'admin',
     summary: 'Stop claims everywhere.',
     body: none,
     answer: ClusterView,
@@ -678,6 +714,7 @@ export const ROUTES = {
   'cluster.resume': route({
     method: 'POST',
     path: '/v1/cluster/resume',
+    role: 'admin',
     summary: 'Undo pause.',
     body: none,
     answer: ClusterView,
@@ -685,12 +722,14 @@ export const ROUTES = {
   'cluster.fsck': route({
     method: 'GET',
     path: '/v1/cluster/fsck',
+    role: 'operator',
     summary: 'Check conservation at one revision.',
     answer: FsckReport,
   }),
   'cluster.repair': route({
     method: 'POST',
     path: '/v1/cluster/fsck',
+    role: 'admin',
     summary: 'Check, and mend what is safe to mend; without `apply` only say what would be.',
     body: Type.Object(
       { apply: Type.Optional(Type.Boolean({ default: false, description: 'Write. Default false.' })) },
@@ -701,12 +740,14 @@ export const ROUTES = {
   'local.show': route({
     method: 'GET',
     path: '/v1/local',
+    role: 'operator',
     summary: 'What this node itself holds, without asking the store.',
     answer: LocalView,
   }),
   'local.fallback': route({
     method: 'POST',
     path: '/v1/local/fallback',
+    role: 'admin',
     summary: 'Take this node out of work, or back, also while the store is away.',
     body: Type.Object(
       { on: Type.Boolean({ description: 'True: claim nothing, refuse new work, write down what is held.' }) },
@@ -717,6 +758,7 @@ export const ROUTES = {
   whoami: route({
     method: 'GET',
     path: '/v1/whoami',
+    role: 'member',
     summary: 'Who asks, whom he asks.',
     answer: Type.Object(
       { node: Ref, cluster: Text('Cluster id.'), version: Text('Of the daemon.'), defaultProject: Ref },
