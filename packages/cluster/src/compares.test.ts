@@ -2,7 +2,7 @@
 import type { DispatchAnswer } from '@boi/core';
 import type { Op } from '@boi/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { moveTxn, unclaimed } from './move.ts';
+import { moveTxn, unclaimed } from './placement/move.ts';
 import { codecs, SCHEMA_VERSION } from './records.ts';
 import { entry, testNode, type testSpec, testTask } from './testing/fixtures.ts';
 import { TestCluster, type TestNode } from './testing/test-cluster.ts';

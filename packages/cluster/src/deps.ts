@@ -1,10 +1,10 @@
 /** What every service of a node is built from, besides its own seams: one value per node, made by node.ts. */
 import type { NodeId } from '@boi/core';
 import type { ClusterContext } from './context.ts';
-import type { Membership } from './membership-types.ts';
-import type { Placer } from './placement-types.ts';
-import type { Session } from './session-types.ts';
-import type { SpecBodies } from './spec-body.ts';
+import type { Membership } from './membership/membership-types.ts';
+import type { Session } from './membership/session-types.ts';
+import type { Placer } from './placement/placement-types.ts';
+import type { SpecBodies } from './spec/spec-body.ts';
 
 export interface NodeDeps {
   readonly ctx: ClusterContext;

@@ -1,12 +1,12 @@
-export * from './api-types.ts';
+export * from './api/api-types.ts';
+export type { FallbackFile, FallbackLine, FallbackNote } from './api/local-fallback.ts';
+export * from './base/settle.ts';
 export * from './context.ts';
 export * from './keys.ts';
-export type { FallbackFile, FallbackLine, FallbackNote } from './local-fallback.ts';
-export * from './membership-types.ts';
+export * from './membership/membership-types.ts';
+export * from './membership/session-types.ts';
 export { METRICS } from './metrics.ts';
 export { ClusterNode } from './node.ts';
 export * from './node-types.ts';
-export * from './placement-types.ts';
+export * from './placement/placement-types.ts';
 export * from './records.ts';
-export * from './session-types.ts';
-export * from './settle.ts';

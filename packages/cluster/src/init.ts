@@ -5,9 +5,9 @@
  */
 import { IdMinter, randomHex } from '@boi/core';
 import { absent } from '@boi/store';
+import { settleTxn } from './base/settle.ts';
 import type { ClusterContext } from './context.ts';
 import { type ClusterRecord, codecs, SCHEMA_VERSION } from './records.ts';
-import { settleTxn } from './settle.ts';
 
 /** Project of everything that names none. */
 export const DEFAULT_PROJECT_NAME = 'default';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { METRICS } from './metrics.ts';
 
-const sources = readdirSync(import.meta.dirname)
+const sources = readdirSync(import.meta.dirname, { encoding: 'utf8', recursive: true })
   .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts') && name !== 'metrics.ts')
   .map((name) => readFileSync(join(import.meta.dirname, name), 'utf8'))
   .join('\n');

@@ -1,10 +1,10 @@
 /** How a daemon (or the simulator, or the benchmark) puts a node together. Implemented by node.ts. */
 import type { Clock, NodeId, Random, TaskReport, TaskRunner } from '@boi/core';
 import type { Store } from '@boi/store';
-import type { ClusterApi } from './api-types.ts';
+import type { ClusterApi } from './api/api-types.ts';
+import type { FallbackFile } from './api/local-fallback.ts';
 import type { ClusterConfig, ClusterEvent, Logger, MetricSink } from './context.ts';
-import type { FallbackFile } from './local-fallback.ts';
-import type { MembershipSnapshot } from './membership-types.ts';
+import type { MembershipSnapshot } from './membership/membership-types.ts';
 
 export interface NodeIdentity {
   readonly id: NodeId;

@@ -1,7 +1,7 @@
 import type { NodeId, TaskId } from '@boi/core';
 import type { FaultPlan } from '@boi/store/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { moveTxn, unclaimed } from './move.ts';
+import { moveTxn, unclaimed } from './placement/move.ts';
 import { codecs, type NodeConfRecord, SCHEMA_VERSION } from './records.ts';
 import { testNode } from './testing/fixtures.ts';
 import { TestCluster, type TestNode } from './testing/test-cluster.ts';

@@ -3,25 +3,25 @@
  * decides for itself, by rendezvous hashing over the membership, whether there is something for it to do.
  */
 import type { NodeId } from '@boi/core';
-import { Adopter } from './adopt.ts';
-import { Archiver } from './archive.ts';
-import { Compactor } from './compact.ts';
+import type { HeldTasks } from './claim/held.ts';
+import type { OwnQueue } from './claim/own-queue.ts';
+import { Stealer } from './claim/steal.ts';
 import type { ClusterContext } from './context.ts';
-import { Coordinators } from './coordinators.ts';
 import type { NodeDeps } from './deps.ts';
-import { Dispatcher } from './dispatch.ts';
-import { handOver } from './handover.ts';
-import type { HeldTasks } from './held.ts';
-import type { Membership } from './membership-types.ts';
-import type { OwnQueue } from './own-queue.ts';
-import { createPlacer } from './placement.ts';
-import { Rebalancer } from './rebalance.ts';
+import type { Membership } from './membership/membership-types.ts';
+import type { Session } from './membership/session-types.ts';
+import { handOver } from './placement/handover.ts';
+import { createPlacer } from './placement/placement.ts';
+import { Rebalancer } from './placement/rebalance.ts';
+import { UnassignedDuty } from './placement/unassigned.ts';
 import type { QueueEntry, Stored } from './records.ts';
-import type { Session } from './session-types.ts';
-import { SpecBodies } from './spec-body.ts';
-import { Stealer } from './steal.ts';
-import { UnassignedDuty } from './unassigned.ts';
-import { WedgeDuty } from './wedge.ts';
+import { Coordinators } from './spec/coordinators.ts';
+import { Dispatcher } from './spec/dispatch.ts';
+import { SpecBodies } from './spec/spec-body.ts';
+import { Adopter } from './takeover/adopt.ts';
+import { WedgeDuty } from './takeover/wedge.ts';
+import { Archiver } from './upkeep/archive.ts';
+import { Compactor } from './upkeep/compact.ts';
 
 interface Service {
   start(): void | Promise<void>;

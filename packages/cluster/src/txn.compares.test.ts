@@ -5,15 +5,15 @@
 import type { NodeId } from '@boi/core';
 import { type Op, type Txn, unchanged } from '@boi/store';
 import { describe, expect, test } from 'vitest';
-import { decideEnding } from './ending.ts';
-import { freshRecords } from './fresh-records.ts';
-import { newHeld } from './held.ts';
-import { afterlife, endLostTxn } from './lost-claim.ts';
-import { moveTxn, toUnassignedTxn, unclaimed } from './move.ts';
+import { newHeld } from './claim/held.ts';
+import { decideEnding } from './commit/ending.ts';
+import { requeueTxn } from './commit/requeue.ts';
+import { moveTxn, toUnassignedTxn, unclaimed } from './placement/move.ts';
 import { codecs, SCHEMA_VERSION, type SpecHeader } from './records.ts';
-import { endBlockedItem, releaseItem, stopEntryItem } from './release.ts';
-import { requeueTxn } from './requeue.ts';
-import { unrunResult } from './task-entry.ts';
+import { freshRecords } from './spec/fresh-records.ts';
+import { endBlockedItem, releaseItem, stopEntryItem } from './spec/release.ts';
+import { unrunResult } from './spec/task-entry.ts';
+import { afterlife, endLostTxn } from './takeover/lost-claim.ts';
 import {
   claimedEntry,
   definition,

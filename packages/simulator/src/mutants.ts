@@ -21,7 +21,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'claim compare removed',
     edits: [
       {
-        file: 'claim-txn.ts',
+        file: 'claim/claim-txn.ts',
         from: 'const compares = [unchanged(key, stored.modRevision)];',
         to: 'const compares = [unchanged(key, stored.modRevision)].slice(1);',
       },
@@ -31,7 +31,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'fence compare removed from the commit',
     edits: [
       {
-        file: 'prepare-commit.ts',
+        file: 'commit/prepare-commit.ts',
         from: '[unchanged(held.key, held.revision), absent(resultKey)]',
         to: '[absent(resultKey)]',
       },
@@ -41,7 +41,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'retry re-queued outside the commit transaction',
     edits: [
       {
-        file: 'requeue.ts',
+        file: 'commit/requeue.ts',
         from: 'return { compares: [...txn.compares, absent(result)], success: txn.success, failure };',
         to: `const puts = (txn.success ?? []).filter(({ op }) => op === 'put');
              ctx.clock.timer(50, () => void ctx.store.txn({ compares: [], success: puts }));
@@ -54,7 +54,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'unknown outcome taken as refused',
     edits: [
       {
-        file: 'settle.ts',
+        file: 'base/settle.ts',
         from: "if (answer.outcome !== 'unknown') return { ...(answer as Exclude<A, Unknown>), resent };",
         to: "return (answer.outcome === 'unknown' ? { outcome: 'refused', answers: [], revision: '0', resent } : { ...answer, resent }) as never;",
       },
@@ -63,25 +63,25 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'registering over a live record',
     edits: [
-      { file: 'register.ts', from: 'absent(key), unchanged(keys.cluster()', to: 'unchanged(keys.cluster()' },
-      { file: 'register.ts', from: 'if (kv === undefined) return;', to: 'if (kv !== null) return;' },
+      { file: 'membership/register.ts', from: 'absent(key), unchanged(keys.cluster()', to: 'unchanged(keys.cluster()' },
+      { file: 'membership/register.ts', from: 'if (kv === undefined) return;', to: 'if (kv !== null) return;' },
     ],
   },
   {
     name: 'self-fence at twice the time to live',
     edits: [
       {
-        file: 'session.ts',
+        file: 'membership/session.ts',
         from: 'live.deadlineMono = sentMono + answer.ttlMs - margin(answer.ttlMs);',
         to: 'live.deadlineMono = sentMono + 2 * answer.ttlMs - margin(answer.ttlMs);',
       },
       {
-        file: 'session.ts',
+        file: 'membership/session.ts',
         from: 'live.deadlineWall = sentWall + answer.ttlMs - margin(answer.ttlMs);',
         to: 'live.deadlineWall = sentWall + 2 * answer.ttlMs - margin(answer.ttlMs);',
       },
       {
-        file: 'session.ts',
+        file: 'membership/session.ts',
         from: 'const lastsMs = ttlMs - margin(ttlMs);',
         to: 'const lastsMs = 2 * ttlMs - margin(ttlMs);',
       },

@@ -3,7 +3,7 @@
  * are read; nothing of it is in the product. Used by mutants.test.ts.
  */
 import { readFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import type { Edit } from './mutants.ts';
@@ -39,9 +39,9 @@ function mutation(edits: readonly Edit[], left: Set<Edit>): Plugin {
   return {
     name: 'mutation',
     setup({ onLoad }) {
-      onLoad({ filter: /[\\/]cluster[\\/]src[\\/][^\\/]+\.ts$/ }, async ({ path }) => {
-        const file = basename(path);
-        if (dirname(path) !== CLUSTER || !files.includes(file)) return undefined;
+      onLoad({ filter: /[\\/]cluster[\\/]src[\\/].+\.ts$/ }, async ({ path }) => {
+        const file = relative(CLUSTER, path).replaceAll(sep, '/');
+        if (!files.includes(file)) return undefined;
         let contents = await readFile(path, 'utf8');
         for (const edit of edits.filter((each) => each.file === file)) {
           const [before, after, ...more] = contents.split(edit.from);

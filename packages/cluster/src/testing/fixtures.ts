@@ -8,8 +8,9 @@ import { absent, MemoryServer, type MemoryStore, type Revision, sameCreation, to
 import { type ClusterConfig, type ClusterContext, type ClusterEvent, DEFAULT_CONFIG, type Logger } from '../context.ts';
 import type { NodeDeps } from '../deps.ts';
 import { Keys } from '../keys.ts';
-import type { Member, Membership, MembershipSnapshot } from '../membership-types.ts';
-import { createPlacer } from '../placement.ts';
+import type { Member, Membership, MembershipSnapshot } from '../membership/membership-types.ts';
+import type { Session } from '../membership/session-types.ts';
+import { createPlacer } from '../placement/placement.ts';
 import {
   codecs,
   type LoadRecord,
@@ -19,8 +20,7 @@ import {
   SCHEMA_VERSION,
   type Stored,
 } from '../records.ts';
-import type { Session } from '../session-types.ts';
-import { SpecBodies } from '../spec-body.ts';
+import { SpecBodies } from '../spec/spec-body.ts';
 
 const nothing = () => {};
 export const silentLogger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };

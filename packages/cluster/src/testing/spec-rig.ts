@@ -12,15 +12,15 @@ import {
   type TaskId,
 } from '@boi/core';
 import { absent, type MemoryStore, unchanged } from '@boi/store';
+import { finalHeader } from '../commit/ending.ts';
 import type { ClusterConfig } from '../context.ts';
-import { Coordinators } from '../coordinators.ts';
 import type { NodeDeps } from '../deps.ts';
-import { Dispatcher } from '../dispatch.ts';
-import { finalHeader } from '../ending.ts';
 import { lastPart } from '../keys.ts';
 import { codecs, type QueueEntry, type ResultRecord, type SpecHeader, type Stored } from '../records.ts';
-import { stored } from '../spec-ref.ts';
-import { takeOverCoordination } from '../take-over.ts';
+import { Coordinators } from '../spec/coordinators.ts';
+import { Dispatcher } from '../spec/dispatch.ts';
+import { stored } from '../spec/spec-ref.ts';
+import { takeOverCoordination } from '../takeover/take-over.ts';
 import { Conservation } from './conservation.ts';
 import {
   definition,

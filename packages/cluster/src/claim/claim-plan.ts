@@ -1,0 +1,219 @@
+/**
+ * Which entries of its own queue a node claims next: a pure function of what it sees. The one documented order: the project
+ * that has had least of its share, then priority (higher first), then task id. Entries with the same needs stand in one
+ * *lane*, in that order, so that a plan looks at the heads of the lanes and never through the whole queue.
+ *
+ * - An entry too large for the free slots is passed over by smaller ones at most {@link PASS_MAX} times; then slots are
+ *   held free until it fits. One larger than the whole node is left alone: it never could.
+ * - An entry with a concurrency key is taken only while a slot of the key may be free; it is never claimed ahead.
+ * - Claimed ahead, beyond the free slots, are only entries never delivered before. Entries whose claims were lost twice
+ *   already start only while no other such entry runs on this node: one of them may be what killed the others.
+ */
+import type { ProjectId, TaskId } from '@boi/core';
+import type { QueueEntry, Stored } from '../records.ts';
+
+/** Times smaller entries may overtake a larger one. */
+export const PASS_MAX = 10;
+
+export interface Candidate {
+  readonly task: TaskId;
+  readonly stored: Stored<QueueEntry>;
+  /** Claimed in this node's name with a nonce that does not run here: claimed anew. */
+  readonly lost: boolean;
+}
+
+/** What decides whether an entry may be taken, besides its order. */
+export interface LaneFacts {
+  readonly project: ProjectId;
+  readonly slots: number;
+  /** Set when a concurrency slot must be taken with the claim. */
+  readonly lock?: { readonly hash: string; readonly limit: number };
+  /** Claims before this one: none, one, or more. */
+  readonly deliveries: 0 | 1 | 2;
+}
+
+export interface Lane extends LaneFacts {
+  /** By {@link compareCandidates}. */
+  readonly candidates: Iterable<Candidate>;
+}
+
+export interface PlanInput {
+  readonly lanes: Iterable<Lane>;
+  readonly freeSlots: number;
+  /** Slots of the whole node. */
+  readonly capacity: number;
+  /** Claims to be started at once, at most. */
+  readonly startMax: number;
+  /** Claims beyond that, at most. */
+  readonly aheadMax: number;
+  /** A task whose claims were lost twice runs here, or is claimed. */
+  readonly riskyHere: boolean;
+  /** May be held by an entry that was passed over already, by task. */
+  readonly passedOver: ReadonlyMap<TaskId, number>;
+  /** Slots taken by each project so far, divided by its share. A project not in it begins level with the least served. */
+  readonly served: ReadonlyMap<ProjectId, number>;
+  readonly share: (project: ProjectId) => number;
+  /** Free slots of a concurrency key as far as known, lowest first; empty: wait. */
+  readonly lockSlots: (project: ProjectId, hash: string, limit: number) => Iterable<number>;
+  /** Being ended or committed here: must not start before that is over. */
+  readonly busy: (task: TaskId) => boolean;
+}
+
+export interface Pick {
+  readonly candidate: Candidate;
+  readonly lockSlot?: number;
+  /** Not to be started before a slot is free. */
+  readonly ahead: boolean;
+}
+
+export interface Plan {
+  readonly picks: readonly Pick[];
+  readonly passedOver: ReadonlyMap<TaskId, number>;
+  readonly served: ReadonlyMap<ProjectId, number>;
+  /** The entry that free slots are kept for. */
+  readonly heldFor?: TaskId;
+}
+
+/** Priority first, then id. */
+export function compareCandidates(a: Candidate, b: Candidate): number {
+  const byPriority = (b.stored.record.priority ?? 0) - (a.stored.record.priority ?? 0);
+  return byPriority !== 0 ? byPriority : a.task < b.task ? -1 : a.task > b.task ? 1 : 0;
+}
+
+class Cursor {
+  readonly lane: Lane;
+  readonly #rest: Iterator<Candidate>;
+  readonly #busy: (task: TaskId) => boolean;
+  readonly #lockSlots: Iterator<number> | undefined;
+  head: Candidate | undefined;
+  lockSlot: number | undefined;
+
+  constructor(lane: Lane, input: PlanInput, lockSlots: Iterator<number> | undefined) {
+    this.lane = lane;
+    this.#rest = lane.candidates[Symbol.iterator]();
+    this.#busy = input.busy;
+    this.#lockSlots = lockSlots;
+    this.next();
+  }
+
+  next(): void {
+    do {
+      const { value, done } = this.#rest.next();
+      this.head = done ? undefined : (value as Candidate);
+    } while (this.head !== undefined && this.#busy(this.head.task));
+  }
+
+  /** Reserves a slot of the lane's key, if it has one; false when none is left. */
+  takeLock(): boolean {
+    if (this.#lockSlots === undefined) return true;
+    const { value, done } = this.#lockSlots.next();
+    this.lockSlot = done ? undefined : (value as number);
+    return !done;
+  }
+}
+
+export function planClaims(input: PlanInput): Plan {
+  const keys = new Map<string, Iterator<number>>();
+  const locksOf = ({ project, lock }: Lane): Iterator<number> | undefined => {
+    if (lock === undefined) return undefined;
+    const key = `${project}/${lock.hash}`;
+    let slots = keys.get(key);
+    if (slots === undefined) {
+      slots = input.lockSlots(project, lock.hash, lock.limit)[Symbol.iterator]();
+      keys.set(key, slots);
+    }
+    return slots;
+  };
+  const cursors: Cursor[] = [];
+  for (const lane of input.lanes) cursors.push(new Cursor(lane, input, locksOf(lane)));
+
+  const served = levelled(input.served, cursors);
+  const passedOver = new Map(input.passedOver);
+  const picks: Pick[] = [];
+  const take = (cursor: Cursor, candidate: Candidate, ahead: boolean) => {
+    const { lockSlot, lane } = cursor;
+    picks.push({ candidate, ahead, ...(lockSlot === undefined ? {} : { lockSlot }) });
+    passedOver.delete(candidate.task);
+    // A task without slots costs its project something too, or it would starve the others.
+    const cost = Math.max(lane.slots, 0.1) / input.share(lane.project);
+    served.set(lane.project, (served.get(lane.project) ?? 0) + cost);
+    cursor.next();
+  };
+
+  let free = input.freeSlots;
+  let risky = input.riskyHere;
+  let heldFor: TaskId | undefined;
+  const tooLarge: TaskId[] = [];
+  const open = new Set(cursors);
+  while (picks.length < input.startMax) {
+    const cursor = first(open, served);
+    const candidate = cursor?.head;
+    if (cursor === undefined || candidate === undefined) break;
+    const { lane } = cursor;
+    if (lane.slots > input.capacity || (lane.deliveries === 2 && risky)) open.delete(cursor);
+    else if (lane.slots > free || (heldFor !== undefined && lane.slots > 0)) {
+      open.delete(cursor);
+      if (heldFor !== undefined) continue;
+      tooLarge.push(candidate.task);
+      if ((passedOver.get(candidate.task) ?? 0) >= PASS_MAX) heldFor = candidate.task;
+    } else if (!cursor.takeLock()) open.delete(cursor);
+    else {
+      take(cursor, candidate, false);
+      free -= lane.slots;
+      if (lane.deliveries === 2) risky = true;
+      if (lane.slots === 0) continue;
+      for (const task of tooLarge) {
+        const times = (passedOver.get(task) ?? 0) + 1;
+        passedOver.set(task, times);
+        if (times >= PASS_MAX) heldFor ??= task;
+      }
+    }
+  }
+
+  if (heldFor === undefined) {
+    const ahead = new Set(cursors.filter(({ lane }) => isAheadLane(lane, input.capacity)));
+    for (let count = 0; count < input.aheadMax; count++) {
+      const cursor = first(ahead, served);
+      const candidate = cursor?.head;
+      if (cursor === undefined || candidate === undefined) break;
+      take(cursor, candidate, true);
+    }
+  }
+  return { picks, passedOver, served, ...(heldFor === undefined ? {} : { heldFor }) };
+}
+
+function isAheadLane(lane: Lane, capacity: number): boolean {
+  return lane.deliveries === 0 && lane.lock === undefined && lane.slots > 0 && lane.slots <= capacity;
+}
+
+/** The open lane whose head comes first. */
+function first(open: Set<Cursor>, served: ReadonlyMap<ProjectId, number>): Cursor | undefined {
+  let best: Cursor | undefined;
+  for (const cursor of open) {
+    if (cursor.head === undefined) open.delete(cursor);
+    else if (best?.head === undefined || before(cursor, cursor.head, best, best.head, served)) best = cursor;
+  }
+  return best;
+}
+
+function before(
+  a: Cursor,
+  headOfA: Candidate,
+  b: Cursor,
+  headOfB: Candidate,
+  served: ReadonlyMap<ProjectId, number>,
+): boolean {
+  if (a.lane.project !== b.lane.project) {
+    const difference = (served.get(a.lane.project) ?? 0) - (served.get(b.lane.project) ?? 0);
+    return difference !== 0 ? difference < 0 : a.lane.project < b.lane.project;
+  }
+  return compareCandidates(headOfA, headOfB) < 0;
+}
+
+/** Only projects with entries here count: one that was away neither saved up nor owes anything. */
+function levelled(served: ReadonlyMap<ProjectId, number>, cursors: readonly Cursor[]): Map<ProjectId, number> {
+  const projects = new Set(cursors.filter(({ head }) => head !== undefined).map(({ lane }) => lane.project));
+  const known = [...projects].flatMap((project) => served.get(project) ?? []);
+  const least = known.length === 0 ? 0 : Math.min(...known);
+  return new Map([...projects].map((project) => [project, (served.get(project) ?? least) - least]));
+}

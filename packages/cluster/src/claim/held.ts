@@ -1,0 +1,135 @@
+/**
+ * What this node holds claims on: one {@link Held} per task, from the claim's answer until its result, requeue or loss is
+ * definite. Whether a claim "runs here" is asked of this table, by task and nonce.
+ *
+ *   ahead ──a slot is free──► starting ──definition and inputs read──► running ──report──► ended ──committed──► (gone)
+ *
+ * Slots are taken from starting to ended. A held task that was taken away is stopped and dropped without a commit; it stays
+ * in the table until its last process is gone, so that no newer copy starts beside it.
+ */
+import { type NodeId, type ProjectId, type RunningTask, type SpecId, specOf, type TaskId } from '@boi/core';
+import type { Revision } from '@boi/store';
+import type { ClusterEvent } from '../context.ts';
+import type { QueueEntry, SpecHeader, Stored } from '../records.ts';
+
+export interface Held {
+  readonly task: TaskId;
+  readonly spec: SpecId;
+  readonly project: ProjectId;
+  /** Of the entry in this node's queue. */
+  readonly key: string;
+  readonly nonce: string;
+  /** Revision of the claim: `BOI_FENCE`. */
+  readonly fence: Revision;
+  /** Mod revision of `incarnation` when it was claimed. */
+  readonly incarnation: Revision;
+  readonly slots: number;
+  /** The entry as of `revision`. */
+  entry: QueueEntry;
+  /** Newest revision of the entry that carries the nonce: the claim's, or a cancel mark's. Commits compare it. */
+  revision: Revision;
+  /** Of a one-task spec: its header, which the commit writes too. */
+  header?: Stored<SpecHeader>;
+  phase: 'ahead' | 'starting' | 'running' | 'ended';
+  running?: RunningTask;
+  /** Why this node stops it: `superseded` is never committed, `drained` goes back to a queue. */
+  stop?: 'superseded' | 'drained';
+  /** How often the runner was told to cancel: 2 is without grace. */
+  cancels: number;
+}
+
+export function newHeld(
+  facts: Pick<Held, 'task' | 'key' | 'nonce' | 'fence' | 'incarnation' | 'entry' | 'phase'> & {
+    readonly revision?: Revision;
+    readonly header?: Stored<SpecHeader>;
+  },
+): Held {
+  const { entry, task, fence } = facts;
+  const slots = entry.slots ?? 1;
+  return { ...facts, revision: facts.revision ?? fence, spec: specOf(task), project: entry.prj, slots, cancels: 0 };
+}
+
+export class HeldTasks {
+  readonly #held = new Map<TaskId, Held>();
+  /** Nonces of claims under way, whose outcome is not known yet. */
+  readonly #claiming = new Set<string>();
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  get(task: TaskId): Held | undefined {
+    return this.#held.get(task);
+  }
+
+  all(): Held[] {
+    return [...this.#held.values()];
+  }
+
+  inPhase(phase: Held['phase']): Held[] {
+    return this.all().filter((held) => held.phase === phase);
+  }
+
+  add(held: Held): void {
+    this.#held.set(held.task, held);
+  }
+
+  /** Removes it, unless the task is held under another nonce by now. */
+  remove(held: Held): void {
+    if (this.#held.get(held.task) === held) this.#held.delete(held.task);
+  }
+
+  /** A claim with this nonce is about to be sent. */
+  claiming(nonce: string): void {
+    this.#claiming.add(nonce);
+  }
+
+  /** Its outcome is known, or nobody waits for it any more. */
+  claimed(nonce: string): void {
+    this.#claiming.delete(nonce);
+  }
+
+  runsHere(task: TaskId, nonce: string): boolean {
+    return this.#held.get(task)?.nonce === nonce || this.#claiming.has(nonce);
+  }
+
+  /** Slots in use, those of stopped tasks that still have a process included. */
+  get busySlots(): number {
+    let slots = 0;
+    for (const held of this.#held.values()) if (occupies(held)) slots += held.slots;
+    return slots;
+  }
+
+  /** Tasks that are starting or running. */
+  get running(): number {
+    let count = 0;
+    for (const held of this.#held.values()) if (occupies(held)) count++;
+    return count;
+  }
+
+  /** Whether a task whose claims were lost twice before is held here. */
+  get risky(): boolean {
+    for (const { entry, phase } of this.#held.values()) if (phase !== 'ended' && entry.deliveries > 2) return true;
+    return false;
+  }
+
+  /** Slots of a concurrency key that tasks here hold. */
+  lockSlots(project: ProjectId, hash: string): Set<number> {
+    const slots = new Set<number>();
+    for (const { entry, project: own } of this.#held.values()) {
+      if (own === project && entry.lock?.hash === hash && entry.lockSlot !== undefined) slots.add(entry.lockSlot);
+    }
+    return slots;
+  }
+}
+
+function occupies({ phase }: Held): boolean {
+  return phase === 'starting' || phase === 'running';
+}
+
+/** What every event about a claim says. */
+export function claimEvent(self: NodeId, held: Held, kind: string, more: object = {}): ClusterEvent {
+  const { task, spec, project, fence, entry } = held;
+  const { attempt, deliveries: delivery } = entry;
+  return { kind, project, task, spec, executor: self, attempt, delivery, fence, ...more };
+}

@@ -1,0 +1,51 @@
+/** Slots of concurrency keys where a claim made anew, a refusal and a listing meet. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { codecs, SCHEMA_VERSION } from '../records.ts';
+import { entry, fixture, put, testProject, testTask } from '../testing/fixtures.ts';
+import { TestCluster } from '../testing/test-cluster.ts';
+import { Locks } from './locks.ts';
+
+describe('a node that comes back with a lost claim that holds a slot', () => {
+  let cluster: TestCluster;
+
+  beforeEach(() => {
+    cluster = new TestCluster();
+  });
+
+  afterEach(() => cluster.stop());
+
+  test('does not want that slot for another task in the same request', async () => {
+    const node = await cluster.join(1, { script: () => ({ durationMs: 3_000 }) });
+    const key = { name: 'k', limit: 1 };
+    const tasks = ['a', 'b'].map((ref) => ({ ref, run: 'true', key }));
+    const spec = await cluster.dispatch({ tasks });
+    await cluster.clock.until(() => node.runner.running.length === 1, 1_000, 'one runs');
+    await cluster.crash(node);
+    const again = await cluster.join(1, { script: () => ({ durationMs: 3_000 }) });
+    const results = await cluster.untilDone(spec, 30_000);
+    expect([...results.values()].map(({ outcome }) => outcome)).toEqual(['succeeded', 'succeeded']);
+    const [first, second] = again.runner.witnesses;
+    expect(second?.startedMono).toBeGreaterThanOrEqual(first?.endedMono ?? Number.POSITIVE_INFINITY);
+  });
+});
+
+test('slots refused twice before they could be listed, and free by then, are seen to be free', async () => {
+  const f = fixture();
+  let woken = 0;
+  const locks = new Locks(
+    f.ctx,
+    () => new Set(),
+    () => woken++,
+  );
+  const record = { v: SCHEMA_VERSION, task: testTask(9), nonce: 'x' } as const;
+  await put(f, f.keys.lock(entry().prj, 'h', 0), codecs.lock, record);
+  const freed = f.store.txn({ compares: [], success: [{ op: 'delete', key: f.keys.lock(testProject, 'h', 0) }] });
+  // Two items of one batch, each refused: the second finds the mirror of the first still listing.
+  locks.refused(testProject, 'h');
+  locks.refused(testProject, 'h');
+  await freed;
+  await f.clock.advance(100);
+  expect(woken).toBeGreaterThan(0);
+  expect([...locks.slots(testProject, 'h', 2)].sort()).toEqual([0, 1]);
+  await locks.stop();
+});

@@ -1,0 +1,260 @@
+/**
+ * Runs what was claimed: reads the definition and the outputs of the tasks it needs, hands it to the runner, waits for the
+ * report. Hears of every change of the own queue: a cancel mark moves the fence that the commit will compare and stops the
+ * task; an entry that is gone or carries another nonce was taken away: the task is stopped and its result dropped.
+ */
+import {
+  type BoiError,
+  indexOf,
+  sleep,
+  type TaskDefinition,
+  type TaskReport,
+  type TaskRunner,
+  taskId,
+} from '@boi/core';
+import type { Op } from '@boi/store';
+import type { Change } from '../base/mirror.ts';
+import type { NodeDeps } from '../deps.ts';
+import { lastPart } from '../keys.ts';
+import { codecs, type QueueEntry } from '../records.ts';
+import { PASS_MAX } from './claim-plan.ts';
+import { claimEvent, type Held, type HeldTasks } from './held.ts';
+
+/** Results read in one request. */
+const READS_MAX = 100;
+const RETRY_MS = 500;
+
+export interface RunsOptions {
+  readonly deps: NodeDeps;
+  readonly runner: TaskRunner;
+  readonly held: HeldTasks;
+  /** Its report is here; it is to be committed. */
+  readonly ended: (held: Held, report: TaskReport) => void;
+  /** A slot is free, or a task is no longer here. */
+  readonly freed: (held: Held) => void;
+}
+
+type Inputs = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+export class Runs {
+  readonly #options: RunsOptions;
+  readonly #stopping = new AbortController();
+  readonly #tasks = new Set<Promise<void>>();
+  /** How often each task claimed ahead was passed over by a smaller one. */
+  readonly #passed = new Map<Held, number>();
+
+  constructor(options: RunsOptions) {
+    this.#options = options;
+  }
+
+  /** The caller has stopped or given up what runs before. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#tasks);
+  }
+
+  start(held: Held): void {
+    held.phase = 'starting';
+    this.#passed.delete(held);
+    const task = this.#run(held).finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+
+  /** Takes over what runs already, from an earlier life of the daemon. */
+  attach(held: Held, running: NonNullable<Held['running']>): void {
+    held.phase = 'running';
+    held.running = running;
+    this.#await(held, running);
+  }
+
+  /**
+   * Starts what was claimed ahead and fits now, in the order of its claims. Answers how many stay, and whether free slots
+   * are to be kept for one that was passed over too often.
+   */
+  startAhead(capacity: number): { readonly count: number; readonly holding: boolean } {
+    const { held } = this.#options;
+    let free = capacity - held.busySlots;
+    let count = 0;
+    const tooLarge: Held[] = [];
+    for (const ahead of held.inPhase('ahead')) {
+      const holding = tooLarge.some((other) => (this.#passed.get(other) ?? 0) >= PASS_MAX);
+      if (holding || ahead.slots > free) {
+        tooLarge.push(ahead);
+        count++;
+        continue;
+      }
+      this.start(ahead);
+      free -= ahead.slots;
+      for (const other of tooLarge) this.#passed.set(other, (this.#passed.get(other) ?? 0) + 1);
+    }
+    return { count, holding: tooLarge.some((other) => (this.#passed.get(other) ?? 0) >= PASS_MAX) };
+  }
+
+  /** Changes of the own queue, in order. */
+  heard(changes: readonly Change<QueueEntry>[]): void {
+    for (const { key, after } of changes) {
+      const held = this.#options.held.get(lastPart(key) as Held['task']);
+      if (held === undefined) continue;
+      if (after?.record.claim?.nonce === held.nonce) {
+        held.entry = after.record;
+        held.revision = after.modRevision;
+        if (after.record.cancel !== undefined) this.#cancel(held, after.record.cancel.force === true);
+      } else if (held.phase !== 'ended') this.#takenAway(held);
+      // Ended: the change may be this node's own commit, whose answer is on its way and tells.
+    }
+  }
+
+  /** Stops a running task; it goes back to a queue instead of being committed. */
+  drain(held: Held): void {
+    if (held.stop !== undefined || held.phase === 'ended') return;
+    held.stop = 'drained';
+    if (held.running !== undefined) {
+      held.cancels++;
+      held.running.cancel();
+    }
+  }
+
+  #cancel(held: Held, force: boolean): void {
+    if (held.stop === 'superseded') return;
+    if (held.phase === 'ahead') {
+      this.#end(held, this.#cancelled());
+      return;
+    }
+    const wanted = force ? 2 : 1;
+    if (held.cancels >= wanted) return;
+    held.cancels = wanted;
+    held.running?.cancel(force ? { force: true } : {});
+  }
+
+  #takenAway(held: Held): void {
+    if (held.stop === 'superseded') return;
+    const { deps, freed } = this.#options;
+    held.stop = 'superseded';
+    deps.ctx.log.warn({ task: held.task, fence: held.fence }, 'the task was taken away; its copy here is stopped');
+    deps.ctx.metrics.count('boi_core_superseded_total', 1, { step: 'running' });
+    deps.ctx.emit(claimEvent(deps.self, held, 'task.superseded', { reason: 'taken-away' }));
+    if (held.phase === 'ahead') {
+      this.#options.held.remove(held);
+      freed(held);
+      return;
+    }
+    held.running?.cancel(held.entry.exclusive ? { force: true } : {});
+  }
+
+  async #run(held: Held): Promise<void> {
+    const { deps, runner } = this.#options;
+    const { entry, task, spec, project } = held;
+    let definition: TaskDefinition;
+    let inputs: Inputs;
+    try {
+      ({ definition, inputs } = await this.#read(held));
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return;
+      // Stopped while the store was away, it has not failed: it goes where the reason of the stop sends it.
+      this.#finish(held, held.stop === undefined ? this.#failedToStart(error as BoiError) : this.#cancelled());
+      return;
+    }
+    if (held.stop !== undefined || held.entry.cancel !== undefined) {
+      this.#finish(held, this.#cancelled());
+      return;
+    }
+    const running = runner.start({
+      task,
+      spec,
+      project,
+      node: deps.self,
+      definition,
+      attempt: entry.attempt,
+      delivery: entry.deliveries,
+      fence: held.fence,
+      inputs,
+    });
+    held.phase = 'running';
+    held.running = running;
+    deps.ctx.metrics.count('boi_core_tasks_started_total');
+    deps.ctx.emit(claimEvent(deps.self, held, 'task.started'));
+    this.#await(held, running);
+  }
+
+  /** Not waited for by `stop`: what runs may outlive this object, its report then goes nowhere. */
+  #await(held: Held, running: NonNullable<Held['running']>): void {
+    running.done.then((report) => {
+      if (!this.#stopping.signal.aborted) this.#finish(held, report);
+    });
+  }
+
+  #finish(held: Held, report: TaskReport): void {
+    if (held.stop === 'superseded') {
+      held.phase = 'ended';
+      this.#options.held.remove(held);
+      this.#options.freed(held);
+      return;
+    }
+    this.#end(held, report);
+  }
+
+  #end(held: Held, report: TaskReport): void {
+    held.phase = 'ended';
+    this.#options.ended(held, report);
+    this.#options.freed(held);
+  }
+
+  /** Definition and inputs. Waits out a store that is away; rejects when there is nothing to read. */
+  async #read(held: Held): Promise<{ definition: TaskDefinition; inputs: Inputs }> {
+    const { ctx } = this.#options.deps;
+    for (;;) {
+      try {
+        const definition = await definitionOf(this.#options.deps, held);
+        return { definition, inputs: held.entry.inputs ? await this.#inputs(held, definition) : {} };
+      } catch (error) {
+        if ((error as BoiError).code !== 'store-unreachable' || held.stop !== undefined) throw error;
+        await sleep(ctx.clock, RETRY_MS, this.#stopping.signal);
+      }
+    }
+  }
+
+  async #inputs(held: Held, { needs = [] }: TaskDefinition): Promise<Inputs> {
+    const { ctx, bodies } = this.#options.deps;
+    const { spec, project } = held;
+    const header = await ctx.store.get(ctx.keys.spec(project, spec));
+    if (header.kv === undefined) return {};
+    const { record } = { record: codecs.spec.decode(header.kv.key, header.kv.value) };
+    const inputs: Record<string, Readonly<Record<string, string>>> = {};
+    for (let i = 0; i < needs.length; i += READS_MAX) {
+      const some = needs.slice(i, i + READS_MAX);
+      const success = some.map((index): Op => ({ op: 'get', key: ctx.keys.result(spec, taskId(spec, index)) }));
+      const read = await ctx.store.txn({ compares: [], success });
+      if (read.outcome === 'unknown') throw read.cause;
+      for (const [n, index] of some.entries()) {
+        const answer = read.answers[n];
+        if (answer?.op !== 'get' || answer.kv === undefined) continue;
+        const { outputs } = codecs.result.decode(answer.kv.key, answer.kv.value);
+        if (outputs !== undefined) inputs[(await bodies.find(spec, record, index)).ref] = outputs;
+      }
+    }
+    return inputs;
+  }
+
+  #failedToStart(error: BoiError): TaskReport {
+    const message = `its definition cannot be read: ${error.message}`;
+    this.#options.deps.ctx.log.error({ err: error }, 'a claimed task cannot be started');
+    return { outcome: 'failed', reason: 'start-failed', message, ...this.#noProcess() };
+  }
+
+  #cancelled(): TaskReport {
+    return { outcome: 'cancelled', ...this.#noProcess() };
+  }
+
+  #noProcess() {
+    return { endedAt: this.#options.deps.ctx.clock.now(), tail: '', logBytes: 0 };
+  }
+}
+
+/** The definition of a held task: in its entry, or in its spec's body. */
+export async function definitionOf(
+  { bodies }: Pick<NodeDeps, 'bodies'>,
+  { entry, spec, task }: Pick<Held, 'entry' | 'spec' | 'task'>,
+): Promise<TaskDefinition> {
+  if (entry.def !== undefined) return entry.def as unknown as TaskDefinition;
+  return bodies.definition(spec, indexOf(task), entry.chunk ?? 0);
+}

@@ -1,0 +1,338 @@
+/**
+ * Ends claims: puts results and deletes entries, in batches of what finished within a few milliseconds.
+ *
+ * Compares: `incarnation` as it was when the task was claimed; for each task the newest revision of its entry that carries
+ * the claim's own nonce, its result absent, and for a one-task spec its header. Not this node's record: a result that comes
+ * late, after the session was lost, is accepted if and only if nobody has taken the task over.
+ *
+ *   applied   told, forgotten
+ *   refused   read with the refusal: own nonce at a newer revision (a cancel mark), or a header that changed: tried again;
+ *             a result of this very claim: applied by an earlier sending; anything else: superseded, dropped, and told
+ *   unknown   kept on disk, then the identical request again until the answer is definite
+ *
+ * While there is no session results are kept on disk, and committed by {@link Committer.flush}, oldest first, before this
+ * node claims anything again.
+ */
+import { sleep, type TaskReport, type Timer } from '@boi/core';
+import { type BatchItemAnswer, batchItemsMax, type Txn, unchanged } from '@boi/store';
+import { type Settled, settleBatch } from '../base/settle.ts';
+import { claimEvent, type Held, type HeldTasks } from '../claim/held.ts';
+import type { NodeDeps } from '../deps.ts';
+import type { ResultBuffer } from '../node-types.ts';
+import { codecs } from '../records.ts';
+import { gotten } from '../spec/spec-ref.ts';
+import { tellApplied } from './commit-events.ts';
+import type { Ending } from './ending.ts';
+import { rereadKept } from './kept-results.ts';
+import { type Ended, type Prepared, prepareCommit } from './prepare-commit.ts';
+
+const BATCH_MAX = 100;
+/** Of the values in one request; the store's limit leaves room for keys and compares. */
+const BATCH_CHARS_MAX = 600_000;
+/** Entries read in one request when results are flushed: two keys each. */
+const FLUSH_MAX = 50;
+const RETRY_MS = 500;
+/** Refused this often for something that changes meanwhile, it waits before the next try. */
+const TRIES_AT_ONCE = 3;
+
+export interface CommitterOptions {
+  readonly deps: NodeDeps;
+  readonly buffer: ResultBuffer;
+  readonly held: HeldTasks;
+  /** The claim is over: `applied` by this node's own write, or taken from it. */
+  readonly settled: (held: Held, applied: boolean) => void;
+}
+
+export class Committer {
+  readonly #options: CommitterOptions;
+  readonly #closing = new AbortController();
+  #pending: Ended[] = [];
+  readonly #sending = new Set<Ended>();
+  /** On disk, waiting for a flush, by task and fence. */
+  readonly #kept = new Map<string, Ended>();
+  #working: Promise<void> | undefined;
+  /** A batch has no definite answer yet: what ends meanwhile waits behind it, and must be on disk while it waits. */
+  #unsettled = false;
+  #keeping: Promise<void> = Promise.resolve();
+  #window: Timer | undefined;
+  readonly #idle = new Set<() => void>();
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  /** Results on disk that are not committed yet. */
+  get buffered(): number {
+    return this.#kept.size;
+  }
+
+  /** Ends not committed yet, in memory. */
+  get pending(): number {
+    return this.#pending.length + this.#sending.size;
+  }
+
+  /** A held task has ended. */
+  add(held: Held, report: TaskReport): void {
+    this.#add({ held, report, kept: false, tries: 0 });
+  }
+
+  /** A claim that was lost too often. */
+  addPoison(held: Held): void {
+    const endedAt = this.#options.deps.ctx.clock.now();
+    const report: TaskReport = { outcome: 'failed', reason: 'lost', endedAt, tail: '', logBytes: 0 };
+    this.#add({ held, report, poison: true, kept: false, tries: 0 });
+  }
+
+  /** Commits what is on disk, oldest first. Resolves when all of it is definite; rejects when the store is away or on stop. */
+  async flush(): Promise<void> {
+    await this.#quiet();
+    const { buffer, deps, held } = this.#options;
+    const stored = await buffer.all();
+    for (let i = 0; i < stored.length; i += FLUSH_MAX) {
+      await this.#sendAll(await rereadKept(deps, held, this.#kept, stored.slice(i, i + FLUSH_MAX)));
+    }
+    // What could not be written to the disk.
+    await this.#sendAll([...this.#kept.values()]);
+  }
+
+  async #sendAll(batch: readonly Ended[]): Promise<void> {
+    const { clock } = this.#options.deps.ctx;
+    for (let left = batch; left.length > 0; ) {
+      left = await this.#send(left);
+      if (left.some(({ tries }) => tries > TRIES_AT_ONCE)) await sleep(clock, RETRY_MS, this.#closing.signal);
+    }
+  }
+
+  /** Resolves when nothing waits to be sent, or is on disk instead. */
+  async #quiet(): Promise<void> {
+    while (this.#working !== undefined || this.#window !== undefined) {
+      await new Promise<void>((resolve) => this.#idle.add(resolve));
+    }
+  }
+
+  /** Commits what has ended, for at most `limitMs`; what is left then is kept on disk. */
+  async stop(limitMs: number): Promise<void> {
+    const { clock } = this.#options.deps.ctx;
+    const limit = new AbortController();
+    await Promise.race([this.#quiet(), sleep(clock, limitMs, limit.signal).catch(() => undefined)]);
+    limit.abort();
+    const left = [...this.#sending, ...this.#pending];
+    this.#closing.abort(new Error('the node stops'));
+    this.#window?.cancel();
+    this.#window = undefined;
+    this.#pending = [];
+    await this.#keeping;
+    await this.#keep(left);
+    await this.#working;
+  }
+
+  #add(ended: Ended): void {
+    ended.held.phase = 'ended';
+    this.#pending.push(ended);
+    if (this.#unsettled) this.#keepSoon([ended]);
+    if (this.#working !== undefined || this.#window !== undefined) return;
+    this.#window = this.#options.deps.ctx.clock.timer(this.#options.deps.ctx.config.commitWindowMs, () => {
+      this.#window = undefined;
+      this.#working = this.#work().finally(() => {
+        this.#working = undefined;
+        for (const resolve of this.#idle) resolve();
+        this.#idle.clear();
+      });
+    });
+  }
+
+  /** Never rejects. */
+  async #work(): Promise<void> {
+    const { deps } = this.#options;
+    const { clock, log } = deps.ctx;
+    const { signal } = this.#closing;
+    while (this.#pending.length > 0 && !signal.aborted) {
+      // What is being written must be known to be on disk, or it would stay there after its commit.
+      await this.#keeping;
+      const batch = this.#pending.splice(0, BATCH_MAX);
+      try {
+        if (deps.session.signal().aborted) {
+          await this.#keep(batch);
+          continue;
+        }
+        const left = await this.#send(batch);
+        this.#pending.unshift(...left);
+        if (left.some(({ tries }) => tries > TRIES_AT_ONCE)) await sleep(clock, RETRY_MS, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        // The store is away, or refuses to write at all: the results must outlive this process.
+        log.warn({ err: error, results: batch.length }, 'results could not be committed; they are kept');
+        const lost = batch.filter(({ held }) => this.#options.held.get(held.task) === held);
+        await this.#keep(lost);
+        if (deps.session.signal().aborted) continue;
+        await sleep(clock, RETRY_MS, signal).catch(() => undefined);
+        if (!signal.aborted) this.#pending.unshift(...lost);
+      }
+    }
+  }
+
+  #keepSoon(batch: readonly Ended[]): void {
+    this.#keeping = this.#keeping.then(() => this.#keep(batch));
+  }
+
+  /** Onto disk; stays with the committer until a flush. */
+  async #keep(batch: readonly Ended[]): Promise<void> {
+    const { buffer, deps } = this.#options;
+    for (const ended of batch) {
+      const { held, report } = ended;
+      this.#kept.set(`${held.task} ${held.fence}`, ended);
+      if (ended.kept || ended.poison) continue;
+      try {
+        await buffer.append({
+          task: held.task,
+          project: held.project,
+          fence: held.fence,
+          nonce: held.nonce,
+          attempt: held.entry.attempt,
+          delivery: held.entry.deliveries,
+          report,
+        });
+        ended.kept = true;
+      } catch (error) {
+        // In memory it still has its chance, as long as this process lives.
+        deps.ctx.log.error({ err: error, task: held.task }, 'a result could not be kept on disk');
+      }
+    }
+    this.#gauge();
+  }
+
+  #gauge(): void {
+    this.#options.deps.ctx.metrics.gauge('boi_core_buffered_results', this.#kept.size);
+  }
+
+  /** Sends one batch and settles it; answers those that must be tried again. */
+  async #send(batch: readonly Ended[]): Promise<Ended[]> {
+    const { deps } = this.#options;
+    const { ctx } = deps;
+    const prepared = await Promise.all(batch.map((ended) => prepareCommit(deps, ended)));
+    const left: Ended[] = [];
+    let group: Prepared[] = [];
+    let chars = 0;
+    const flushGroup = async () => {
+      if (group.length > 0) left.push(...(await this.#sendGroup(group)));
+      group = [];
+      chars = 0;
+    };
+    for (const item of prepared) {
+      const size = charsOf(item.txn);
+      const other = group[0] !== undefined && group[0].ended.held.incarnation !== item.ended.held.incarnation;
+      const widest = Math.max(...[...group, item].map(({ txn }) => widthOf(txn)));
+      if (other || chars + size > BATCH_CHARS_MAX || group.length + 1 > batchItemsMax(0, widest)) await flushGroup();
+      group.push(item);
+      chars += size;
+    }
+    await flushGroup();
+    ctx.metrics.gauge('boi_core_commits_pending', this.pending);
+    return left;
+  }
+
+  async #sendGroup(group: readonly Prepared[]): Promise<Ended[]> {
+    const { ctx } = this.#options.deps;
+    const { clock, keys, metrics, store } = ctx;
+    const incarnation = (group[0] as Prepared).ended.held.incarnation;
+    const request = {
+      compares: [unchanged(keys.incarnation(), incarnation)],
+      items: group.map(({ txn }) => txn),
+    };
+    for (const { ended } of group) this.#sending.add(ended);
+    try {
+      const sentMono = clock.mono();
+      const first = await store.batch(request);
+      let answer: Settled<typeof first>;
+      if (first.outcome === 'unknown') {
+        metrics.count('boi_core_store_unknown_outcomes_total');
+        this.#unsettled = true;
+        await this.#keep(group.map(({ ended }) => ended));
+        this.#keepSoon([...this.#pending]);
+        answer = { ...(await settleBatch(ctx, this.#closing.signal, request)), resent: true };
+      } else answer = { ...first, resent: false };
+      metrics.observe('boi_core_commit_seconds', (clock.mono() - sentMono) / 1000);
+      const left: Ended[] = [];
+      for (const [i, item] of group.entries()) {
+        const done =
+          answer.outcome === 'refused'
+            ? await this.#superseded(item.ended, 'restored')
+            : await this.#settle(item, answer.items[i] as BatchItemAnswer, answer.resent);
+        if (!done) left.push(item.ended);
+      }
+      return left;
+    } finally {
+      for (const { ended } of group) this.#sending.delete(ended);
+      this.#unsettled = false;
+    }
+  }
+
+  /** Answers whether the claim is over; if not it must be tried again. */
+  async #settle({ ended, ending }: Prepared, answer: BatchItemAnswer, resent: boolean): Promise<boolean> {
+    const { deps } = this.#options;
+    const { held } = ended;
+    if (answer.outcome === 'applied') return this.#applied(ended, ending);
+    const entry = gotten(codecs.entry, answer.answers[0]);
+    const result = gotten(codecs.result, answer.answers[1]);
+    if (result !== undefined) {
+      const mine = result.record.node === deps.self && result.record.fence === held.fence;
+      return mine && ending.kind === 'result' ? this.#applied(ended, ending) : this.#superseded(ended, 'has-result');
+    }
+    if (entry?.record.claim?.nonce === held.nonce) {
+      // A cancel mark, a header or a target node that changed: decided anew with what is there now.
+      held.entry = entry.record;
+      held.revision = entry.modRevision;
+      const header = gotten(codecs.spec, answer.answers[2]);
+      if (held.entry.single && ending.kind === 'result') {
+        if (header === undefined) delete held.header;
+        else held.header = header;
+      }
+      ended.tries++;
+      deps.ctx.metrics.count('boi_core_commit_retries_total');
+      return false;
+    }
+    // Sent before, and no longer here: the first sending moved it, and somebody may have it since.
+    if (resent && ending.kind === 'requeue') return this.#applied(ended, ending);
+    return this.#superseded(ended, 'taken-away');
+  }
+
+  async #applied(ended: Ended, ending: Ending): Promise<true> {
+    const { deps } = this.#options;
+    const { ctx, self } = deps;
+    tellApplied(ctx, self, ended, ending);
+    await this.#over(ended, true);
+    return true;
+  }
+
+  async #superseded(ended: Ended, reason: string): Promise<true> {
+    const { ctx, self } = this.#options.deps;
+    const { held } = ended;
+    ctx.log.warn({ task: held.task, fence: held.fence, reason }, 'a result came too late and is dropped');
+    ctx.metrics.count('boi_core_superseded_total', 1, { step: 'commit' });
+    ctx.emit(claimEvent(self, held, 'claim.fence_rejected', { step: 'commit' }));
+    ctx.emit(claimEvent(self, held, 'task.superseded', { reason }));
+    await this.#over(ended, false);
+    return true;
+  }
+
+  async #over(ended: Ended, applied: boolean): Promise<void> {
+    const { buffer, held: table, settled, deps } = this.#options;
+    const { held } = ended;
+    if (this.#kept.delete(`${held.task} ${held.fence}`)) this.#gauge();
+    table.remove(held);
+    settled(held, applied);
+    if (!ended.kept) return;
+    await buffer.remove(held.task, held.fence).catch((error: unknown) => {
+      // It would be flushed again after a restart, and refused.
+      deps.ctx.log.warn({ err: error, task: held.task }, 'a committed result stays on disk');
+    });
+  }
+}
+
+function charsOf(txn: Txn): number {
+  return txn.success.reduce((sum, op) => sum + (op.op === 'put' ? op.value.length : 0), 0);
+}
+
+function widthOf(txn: Txn): number {
+  return Math.max(txn.compares.length, txn.success.length, txn.failure?.length ?? 0);
+}

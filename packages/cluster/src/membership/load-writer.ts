@@ -1,0 +1,69 @@
+/**
+ * Publishes this node's load under `load/{nod}`, bound to the session's lease: at most one write a second, only when it
+ * changed. A write that fails or whose outcome is unknown is not repeated for its own sake; the next one carries the truth.
+ */
+import type { Timer } from '@boi/core';
+import type { ClusterContext } from '../context.ts';
+import { codecs, type LoadRecord } from '../records.ts';
+import type { NodeSession } from './session.ts';
+
+const EVERY_MS = 1_000;
+
+export class LoadWriter {
+  readonly #ctx: ClusterContext;
+  readonly #session: NodeSession;
+  readonly #load: () => LoadRecord;
+  /** What the store has for this epoch. */
+  #written: { epoch: string; value: string } | undefined;
+  #timer: Timer | undefined;
+  #writing: Promise<void> | undefined;
+  #stopped = false;
+  #lastMono = Number.NEGATIVE_INFINITY;
+
+  constructor(ctx: ClusterContext, session: NodeSession, load: () => LoadRecord) {
+    this.#ctx = ctx;
+    this.#session = session;
+    this.#load = load;
+  }
+
+  /** The load may have changed. */
+  changed(): void {
+    if (this.#stopped || this.#timer !== undefined) return;
+    const delayMs = Math.max(0, this.#lastMono + EVERY_MS - this.#ctx.clock.mono());
+    this.#timer = this.#ctx.clock.timer(delayMs, () => {
+      this.#timer = undefined;
+      this.#writing ??= this.#write().finally(() => {
+        this.#writing = undefined;
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    const { keys, store, log } = this.#ctx;
+    const epoch = this.#session.epoch();
+    const lease = this.#session.lease;
+    if (epoch === undefined || lease === undefined) return;
+    const value = codecs.load.encode(this.#load());
+    if (this.#written?.epoch === epoch && this.#written.value === value) return;
+    this.#lastMono = this.#ctx.clock.mono();
+    try {
+      const answer = await store.txn({
+        compares: this.#session.compares(),
+        success: [{ op: 'put', key: keys.load(this.#session.node), value, lease }],
+      });
+      this.#written = answer.outcome === 'applied' ? { epoch, value } : undefined;
+      if (answer.outcome === 'refused') this.#session.lose('its record is gone');
+      if (answer.outcome === 'unknown') this.changed();
+    } catch (error) {
+      this.#written = undefined;
+      log.debug({ err: error }, 'the load was not published');
+    }
+  }
+}

@@ -1,0 +1,323 @@
+/**
+ * This node's session: a lease, and the record `nodes/{nod}` bound to it whose create revision is the *epoch*. While the
+ * session lives the node may claim; when it ends others may take its tasks. One per process, never two of one identity.
+ *
+ *   joining ──registered──► live ──deadline passed, lease expired, record gone──► lost ──► joining …
+ *   (any)   ──stop────────► stopped
+ *
+ * joining: waits until no record of this id is left (an older session of this very process is revoked first; another
+ *   process's is waited for until it must have expired, and is then `identity-in-use`), checks that it knows the cluster's
+ *   schema, and registers comparing the record absent: a put over a live record would keep its create revision.
+ * live: a keep-alive every third of the time to live. The deadline counts from the *sending* of the last one that
+ *   succeeded, less a margin. When it has passed by the monotonic clock the session is lost, whatever the server thinks.
+ *   When only the wall clock says so (it jumped, or the host slept and the monotonic clock did not count it), the node does
+ *   not use the session until a keep-alive has shown that the lease lives.
+ * lost: nothing may be claimed; the runner is told, so that exclusive tasks end before the lease can. Joining begins at
+ *   once and never gives up.
+ *
+ * Keep-alives go out only while the claim loop turns: a node whose loop hangs must lose its lease, or nobody would adopt
+ * its tasks.
+ */
+import { BoiError, jitter, type NodeId, sleep, type TaskRunner } from '@boi/core';
+import { type Compare, type LeaseId, type Revision, sameCreation } from '@boi/store';
+import type { SessionState } from '../node-types.ts';
+import { type RegisterOptions, recordGone, register } from './register.ts';
+import type { Session } from './session-types.ts';
+
+/** Between our deadline and the server's: a claim sent at the last moment must not arrive after the lease ended. */
+const MARGIN_MS = 1_000;
+/** Exclusive tasks are killed this long before the lease can end. */
+const KILL_BEFORE_END_MS = 2_000;
+const BACKOFF_FIRST_MS = 100;
+const BACKOFF_MAX_MS = 2_000;
+/** A keep-alive that failed is sent again after this long; the regular pace is a third of the time to live. */
+const KEEP_ALIVE_RETRY_MS = 500;
+
+export interface NodeSessionOptions extends RegisterOptions {
+  readonly runner: Pick<TaskRunner, 'setDeadline'>;
+  /** Whether the claim loop has turned of late. */
+  readonly turning: () => boolean;
+}
+
+interface Live {
+  readonly lease: LeaseId;
+  readonly epoch: Revision;
+  readonly abort: AbortController;
+  ttlMs: number;
+  deadlineMono: number;
+  deadlineWall: number;
+}
+
+export class NodeSession implements Session {
+  readonly node: NodeId;
+  readonly #options: NodeSessionOptions;
+  readonly #liveListeners = new Set<(epoch: Revision) => void>();
+  readonly #lostListeners = new Set<() => void>();
+  readonly #stopping = new AbortController();
+  #state: SessionState = 'joining';
+  #since: number;
+  #live: Live | undefined;
+  /** The lease of the session before, until it is surely gone. */
+  #oldLease: LeaseId | undefined;
+  /** What `signal` answers while there is no session. */
+  #noSession = AbortSignal.abort(notLive());
+  #running: Promise<void> | undefined;
+  /** Ends the wait of the keep-alive loop, because the session or the node is over. */
+  #wake: (() => void) | undefined;
+  /** Sends the next keep-alive now; only while none is under way and the last one succeeded. */
+  #hurry: (() => void) | undefined;
+
+  constructor(options: NodeSessionOptions) {
+    this.#options = options;
+    this.node = options.identity.id;
+    this.#since = options.ctx.clock.mono();
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** Since when, on the monotonic clock. */
+  get since(): number {
+    return this.#since;
+  }
+
+  /** The lease to put lease-bound keys with, while live. */
+  get lease(): LeaseId | undefined {
+    return this.epoch() === undefined ? undefined : this.#live?.lease;
+  }
+
+  epoch(): Revision | undefined {
+    const live = this.#live;
+    if (live === undefined) return undefined;
+    const { clock } = this.#options.ctx;
+    if (clock.mono() >= live.deadlineMono) return undefined;
+    if (clock.now() >= live.deadlineWall) {
+      this.#hurry?.();
+      return undefined;
+    }
+    return live.epoch;
+  }
+
+  compares(): readonly Compare[] {
+    const epoch = this.epoch();
+    if (epoch === undefined) throw notLive();
+    return [sameCreation(this.#options.ctx.keys.node(this.node), epoch)];
+  }
+
+  signal(): AbortSignal {
+    return this.#live?.abort.signal ?? this.#noSession;
+  }
+
+  onLive(fn: (epoch: Revision) => void): () => void {
+    this.#liveListeners.add(fn);
+    return () => this.#liveListeners.delete(fn);
+  }
+
+  onLost(fn: () => void): () => void {
+    this.#lostListeners.add(fn);
+    return () => this.#lostListeners.delete(fn);
+  }
+
+  /** Resolves when registered; rejects with `identity-in-use`, `schema-unknown` or `store-unreachable`. */
+  async start(): Promise<void> {
+    const live = await this.#join(true);
+    this.#enter(live);
+    this.#running = this.#run();
+  }
+
+  /** Ends the session at once: revokes the lease, so that nobody waits for it to expire. */
+  async stop(): Promise<void> {
+    const lease = this.#live?.lease ?? this.#oldLease;
+    this.#leave('stopped');
+    this.#stopping.abort(notLive());
+    this.#wake?.();
+    await this.#running;
+    // Not applied: it ends by itself after its time to live.
+    if (lease !== undefined) await this.#options.ctx.store.revokeLease(lease).catch(() => undefined);
+  }
+
+  /** Somebody saw that the record is gone or another's: the session is over whatever the lease says. */
+  lose(why: string): void {
+    if (this.#live === undefined) return;
+    this.#options.ctx.log.warn({ why }, 'the session is over');
+    this.#leave('lost');
+    this.#wake?.();
+  }
+
+  async #run(): Promise<void> {
+    const signal = this.#stopping.signal;
+    while (!signal.aborted) {
+      await this.#keepAlive();
+      if (signal.aborted) return;
+      try {
+        const live = await this.#join(false);
+        if (signal.aborted) {
+          await this.#options.ctx.store.revokeLease(live.lease).catch(() => undefined);
+          return;
+        }
+        this.#enter(live);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#options.ctx.log.error({ err: error }, 'joining again failed; trying on');
+        await sleep(this.#options.ctx.clock, BACKOFF_MAX_MS, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  #enter(live: Live): void {
+    const { ctx } = this.#options;
+    this.#live = live;
+    this.#set('live');
+    this.#tellRunner(live);
+    ctx.metrics.gauge('boi_core_session_live', 1);
+    for (const fn of [...this.#liveListeners]) fn(live.epoch);
+  }
+
+  #leave(state: 'lost' | 'stopped'): void {
+    const live = this.#live;
+    this.#live = undefined;
+    this.#set(state);
+    if (live === undefined) return;
+    this.#oldLease = live.lease;
+    this.#options.runner.setDeadline(undefined);
+    this.#options.ctx.metrics.gauge('boi_core_session_live', 0);
+    if (state === 'lost') this.#options.ctx.metrics.count('boi_core_session_lost_total');
+    live.abort.abort(notLive());
+    for (const fn of [...this.#lostListeners]) fn();
+  }
+
+  #set(state: SessionState): void {
+    this.#state = state;
+    this.#since = this.#options.ctx.clock.mono();
+  }
+
+  #tellRunner(live: Live): void {
+    // `deadlineMono` has the margin taken off; the server's own end is that much later.
+    const sentAtMs = live.deadlineMono + margin(live.ttlMs) - live.ttlMs;
+    const termAtMs = sentAtMs + (2 * live.ttlMs) / 3;
+    // With very short times to live the kill would come before the term.
+    const killAtMs = Math.max(termAtMs, sentAtMs + live.ttlMs - KILL_BEFORE_END_MS);
+    this.#options.runner.setDeadline({ termAtMs, killAtMs });
+  }
+
+  /** Returns when the session is lost or the node stops. */
+  async #keepAlive(): Promise<void> {
+    const { clock, store, metrics } = this.#options.ctx;
+    for (let waitMs: number | undefined; ; ) {
+      const live = this.#live;
+      if (live === undefined) return;
+      const leftMs = live.deadlineMono - clock.mono();
+      if (leftMs <= 0) {
+        this.lose('no keep-alive succeeded in time');
+        return;
+      }
+      const waiting = this.#wait(Math.min(waitMs ?? live.ttlMs / 3, leftMs));
+      if (waitMs === undefined) this.#hurry = this.#wake;
+      await waiting;
+      this.#hurry = undefined;
+      if (this.#live !== live) return;
+      if (clock.mono() >= live.deadlineMono) continue;
+      waitMs = KEEP_ALIVE_RETRY_MS;
+      if (!this.#options.turning()) {
+        metrics.count('boi_core_session_keepalives_withheld_total');
+        continue;
+      }
+      const sentMono = clock.mono();
+      const sentWall = clock.now();
+      // An answer may take longer than the session has left: the wait for it ends at the deadline.
+      const answer = await this.#atMost(store.keepAlive(live.lease), live.deadlineMono - sentMono);
+      if (this.#live !== live) return;
+      if (answer?.outcome === 'expired') {
+        this.lose('the lease expired');
+        return;
+      }
+      if (answer?.outcome !== 'alive') continue;
+      if (answer.ttlMs <= 0) {
+        this.lose('the lease expired');
+        return;
+      }
+      metrics.observe('boi_core_session_keepalive_seconds', (clock.mono() - sentMono) / 1000);
+      live.ttlMs = answer.ttlMs;
+      live.deadlineMono = sentMono + answer.ttlMs - margin(answer.ttlMs);
+      live.deadlineWall = sentWall + answer.ttlMs - margin(answer.ttlMs);
+      this.#tellRunner(live);
+      waitMs = undefined;
+    }
+  }
+
+  /** Waits, or less when woken. */
+  #wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = this.#options.ctx.clock.timer(delayMs, done);
+      this.#wake = done;
+    });
+  }
+
+  /** The answer, or undefined when it takes longer, fails, or the session is over. */
+  async #atMost<A>(answer: Promise<A>, limitMs: number): Promise<A | undefined> {
+    let result: A | undefined;
+    const waiting = this.#wait(limitMs);
+    const over = this.#wake;
+    answer.then(
+      (value) => {
+        result = value;
+        over?.();
+      },
+      () => over?.(),
+    );
+    await waiting;
+    return result;
+  }
+
+  async #register(): Promise<Live> {
+    const { signal } = this.#stopping;
+    if (this.#oldLease !== undefined) {
+      const revoked = await this.#options.ctx.store.revokeLease(this.#oldLease);
+      if (revoked.outcome === 'unknown') throw revoked.cause;
+      this.#oldLease = undefined;
+    }
+    await recordGone(this.#options, signal);
+    const { lease, epoch, ttlMs, sentMono, sentWall } = await register(this.#options, signal, (granted) => {
+      this.#oldLease = granted;
+    });
+    const lastsMs = ttlMs - margin(ttlMs);
+    const abort = new AbortController();
+    return { lease, epoch, abort, ttlMs, deadlineMono: sentMono + lastsMs, deadlineWall: sentWall + lastsMs };
+  }
+
+  async #join(first: boolean): Promise<Live> {
+    const { ctx } = this.#options;
+    this.#set('joining');
+    let backoffMs = BACKOFF_FIRST_MS;
+    for (let failures = 0; ; ) {
+      this.#stopping.signal.throwIfAborted();
+      try {
+        if (!first && !this.#options.turning()) throw new BoiError('conflict', 'the claim loop does not turn');
+        return await this.#register();
+      } catch (error) {
+        this.#stopping.signal.throwIfAborted();
+        const outage = error instanceof BoiError && (error.code === 'store-unreachable' || error.code === 'conflict');
+        // A starting daemon says what is wrong; a running one has tasks to come back for.
+        if (first && (!outage || ++failures > 3)) throw error;
+        ctx.log.warn({ err: error }, 'cannot register; trying again');
+      }
+      await sleep(ctx.clock, jitter(ctx.random, backoffMs, 0.2), this.#stopping.signal);
+      backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS);
+    }
+  }
+}
+
+/** A short time to live leaves no room for the whole margin. */
+function margin(ttlMs: number): number {
+  return Math.min(MARGIN_MS, ttlMs / 10);
+}
+
+function notLive(): BoiError {
+  return new BoiError('unavailable', 'this node has no live session', { retryAfterS: 1 });
+}

@@ -1,0 +1,143 @@
+/**
+ * Where a task goes: weighted rendezvous hashing with bounded load over the nodes that can take it. Pure: a placer is made of
+ * one membership snapshot and the loads read with it, and counts what it places, so that the bound holds within a batch too.
+ *
+ * Candidates are live, not cordoned, draining or cooling, in the target, meet the requirements, and have as many slots as
+ * the task wants: a larger task would never start there. When there is none the answer says how many nodes lack what.
+ */
+import {
+  type Candidate,
+  choose,
+  type Exclusion,
+  type ExplainedNode,
+  explain,
+  mismatch,
+  type NodeCapabilities,
+  type NodeId,
+  type Requirement,
+  type TaskId,
+} from '@boi/core';
+import { type Compare, unchanged } from '@boi/store';
+import type { Keys } from '../keys.ts';
+import type { Member, MembershipSnapshot } from '../membership/membership-types.ts';
+import type { LoadRecord, QueueEntry } from '../records.ts';
+import type { Placed, PlacementFacts, Placer, WhyUnplaced } from './placement-types.ts';
+
+interface Load {
+  busy: number;
+  queued: number;
+}
+
+/** What the same facts share: computed once a placer. */
+interface Eligible {
+  readonly members: readonly Member[];
+  why?: WhyUnplaced;
+}
+
+/** What decides where a task may run, of a definition or of an entry. */
+export function placementFactsOf(of: {
+  readonly requires?: readonly Requirement[] | QueueEntry['requires'];
+  readonly target?: string;
+  readonly slots?: number;
+}): PlacementFacts {
+  const { requires, target, slots } = of;
+  return {
+    ...(requires === undefined || requires.length === 0 ? {} : { requires: requires as readonly Requirement[] }),
+    ...(target === undefined ? {} : { target }),
+    ...(slots === undefined ? {} : { slots }),
+  };
+}
+
+/** What a node offers: what it advertises, an operator's labels before it, and its slots. */
+export function capabilitiesOf(member: Member): NodeCapabilities {
+  return { ...member.record.capabilities, ...member.conf?.labels, slots: member.record.slots };
+}
+
+/** Whether the node's kind is right for the task, whatever state it is in now. */
+export function matches(member: Member, facts: PlacementFacts): boolean {
+  return inTarget(member, facts.target) && mismatch(requirementsOf(facts), capabilitiesOf(member)) === undefined;
+}
+
+/** Whether the task may be put there now. */
+export function isCandidate(member: Member, facts: PlacementFacts, nowMs: number): boolean {
+  return stateExclusion(member, nowMs) === undefined && matches(member, facts);
+}
+
+/** For pure weighted rendezvous hashing over nodes: weight is slots. */
+export function weighted(members: readonly Member[]): Candidate<NodeId>[] {
+  return members.map(({ id, record }) => ({ id, weight: record.slots }));
+}
+
+/** Counts of the constraints that rule the nodes out: what `task show` prints. */
+export function explainUnplaced(members: readonly Member[], facts: PlacementFacts, nowMs: number): WhyUnplaced {
+  const nodes = members.map((member): ExplainedNode => {
+    const capabilities = capabilitiesOf(member);
+    const excluded = inTarget(member, facts.target) ? stateExclusion(member, nowMs) : 'not in target';
+    return { capabilities, excluded };
+  });
+  const { summary, constraints } = explain(requirementsOf(facts), nodes);
+  return { summary, constraints: constraints.map(({ constraint, nodes: count }) => ({ constraint, nodes: count })) };
+}
+
+/** `keys` is for the compares of the answers. Loads of nodes that are not in the map count as idle. */
+export function createPlacer(
+  keys: Keys,
+  snapshot: MembershipSnapshot,
+  loads: ReadonlyMap<NodeId, LoadRecord>,
+  nowMs: number,
+): Placer {
+  const members = [...snapshot.members.values()];
+  const load = new Map<NodeId, Load>();
+  for (const { id } of members) load.set(id, { busy: loads.get(id)?.busy ?? 0, queued: loads.get(id)?.queued ?? 0 });
+  const known = new Map<string, Eligible>();
+  const compares = new Map<NodeId, readonly Compare[]>();
+  const comparesOf = ({ id, modRevision }: Member) => {
+    const made = compares.get(id) ?? [unchanged(keys.node(id), modRevision)];
+    compares.set(id, made);
+    return made;
+  };
+  const eligible = (facts: PlacementFacts, exclude: ReadonlySet<string> | undefined): Eligible => {
+    const key = JSON.stringify([facts.requires, facts.target, facts.slots, exclude && [...exclude].sort()]);
+    let found = known.get(key);
+    if (found === undefined) {
+      const open = members.filter(({ id }) => exclude === undefined || !exclude.has(id));
+      const able = open.filter((member) => isCandidate(member, facts, nowMs));
+      found = { members: able, ...(able.length === 0 ? { why: explainUnplaced(open, facts, nowMs) } : {}) };
+      known.set(key, found);
+    }
+    return found;
+  };
+  return {
+    place(task: TaskId, facts: PlacementFacts, options?: { readonly exclude?: ReadonlySet<string> }): Placed {
+      const { members: able, why } = eligible(facts, options?.exclude);
+      const loaded = able.map(({ id, record }) => ({ id, slots: record.slots, ...(load.get(id) as Load) }));
+      const chosen = choose(task, loaded);
+      const member = able.find(({ id }) => id === chosen);
+      if (member === undefined) {
+        return { member: undefined, why: why ?? explainUnplaced(able, facts, nowMs) };
+      }
+      (load.get(member.id) as Load).queued += facts.slots ?? 1;
+      return {
+        member,
+        compares: comparesOf(member),
+        why:
+          able.length === 1 ? 'the only node that can take it' : `chosen by hash and load among ${able.length} nodes`,
+      };
+    },
+  };
+}
+
+function inTarget({ id, record }: Member, target: string | undefined): boolean {
+  return target === undefined || target === id || target === record.name;
+}
+
+function stateExclusion({ conf }: Member, nowMs: number): Exclusion | undefined {
+  if (conf?.drain !== undefined) return 'draining';
+  if (conf?.cordoned !== undefined) return 'cordoned';
+  return (conf?.coolingUntil ?? 0) > nowMs ? 'cooling' : undefined;
+}
+
+/** A node without slots takes nothing, not even a task that needs none: it has no share of the hash. */
+function requirementsOf({ requires = [], slots = 1 }: PlacementFacts): readonly Requirement[] {
+  return [...requires, { key: 'slots', op: '>=', value: Math.max(1, slots) }];
+}

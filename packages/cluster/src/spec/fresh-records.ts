@@ -1,0 +1,141 @@
+/**
+ * The records of tasks that have none yet, as many as fit one transaction. Pure: the caller adds the header, whose compare
+ * makes the whole of it happen or nothing.
+ *
+ * A flat transaction, not nested ones: were one item refused on its own (its node has just died), its index would stay
+ * without a record below the cursor. So each target's record is compared once for the whole chunk, and a node that goes
+ * away makes the caller place the chunk anew.
+ *
+ * Which record: `blocked` if the task has needs, can never be ready by itself, or the spec's own limit is used up by tasks
+ * before it; else an entry in the queue of the node the placer names, or under `unassigned`. Of a spec already cancelled the
+ * tasks that a cancel stops get the result `cancelled` and the others wait `blocked` for the coordinator.
+ */
+import { type NodeId, type ProjectId, type SpecId, type TaskDefinition, taskId } from '@boi/core';
+import { absent, type Compare, type Op, REQUEST_BYTES_MAX, TXN_OPS_MAX } from '@boi/store';
+import type { Keys } from '../keys.ts';
+import { placementFactsOf } from '../placement/placement.ts';
+import type { Placer } from '../placement/placement-types.ts';
+import { codecs, SCHEMA_VERSION } from '../records.ts';
+import { newEntry, unrunResult } from './task-entry.ts';
+
+/** Framing of one operation and its compares, and a key written out twice: more than the store's own count. */
+const OP_OVERHEAD_BYTES = 256;
+/** For the header and what else the caller adds. */
+const RESERVED_BYTES = 16 * 1024;
+
+export interface FreshTask {
+  readonly index: number;
+  readonly definition: TaskDefinition;
+  /** Absent: inline. */
+  readonly chunk?: number;
+}
+
+export interface FreshOptions {
+  readonly keys: Keys;
+  readonly prj: ProjectId;
+  readonly spc: SpecId;
+  readonly placer: Placer;
+  readonly nowMs: number;
+  /** At most so many records. */
+  readonly recordsMax: number;
+  /** Operations, compares and bytes the caller itself puts into the transaction. */
+  readonly opsUsed: number;
+  readonly comparesUsed: number;
+  readonly bytesUsed?: number;
+  /** Tasks of the spec that may still be queued under its own limit. */
+  readonly free: number;
+  /** A one-task spec without a coordinator. */
+  readonly single?: boolean;
+  /** What a cancel stops. */
+  readonly stop?: 'success' | 'all';
+}
+
+export interface FreshRecords {
+  readonly compares: readonly Compare[];
+  readonly ops: readonly Op[];
+  /** How many tasks, from the first on, got their record. */
+  readonly count: number;
+  /** How many of them went to a queue or to `unassigned`, which uses up the spec's own limit. */
+  readonly queued: number;
+  /** For events: where each went; undefined: blocked or unassigned. */
+  readonly places: readonly (NodeId | undefined)[];
+  readonly cancelled: number;
+}
+
+export function freshRecords(tasks: Iterable<FreshTask>, options: FreshOptions): FreshRecords {
+  const { keys, prj, spc, placer, nowMs, recordsMax, opsUsed, comparesUsed, free } = options;
+  const compares: Compare[] = [];
+  const compared = new Set<string>();
+  const ops: Op[] = [];
+  const places: (NodeId | undefined)[] = [];
+  const bytesMax = REQUEST_BYTES_MAX - RESERVED_BYTES - (options.bytesUsed ?? 0);
+  let bytes = 0;
+  let queued = 0;
+  let cancelled = 0;
+  for (const { index, definition, chunk } of tasks) {
+    if (ops.length === recordsMax) break;
+    const tsk = taskId(spc, index);
+    const when = definition.when ?? 'success';
+    let key: string;
+    let value: string;
+    let needed: readonly Compare[] = [];
+    let place: NodeId | undefined;
+    let uses = 0;
+    let ends = 0;
+    if (options.stop === 'all' || (options.stop === 'success' && when === 'success')) {
+      key = keys.result(spc, tsk);
+      value = codecs.result.encode(unrunResult('cancelled', nowMs));
+      ends = 1;
+    } else if (options.stop !== undefined || !startsReady(definition) || queued >= free) {
+      key = keys.blocked(spc, tsk);
+      value = codecs.blocked.encode({ v: SCHEMA_VERSION });
+    } else {
+      const entry = newEntry({
+        prj,
+        definition,
+        nowMs,
+        ...(chunk === undefined ? {} : { chunk }),
+        ...(options.single === true ? { single: true } : {}),
+      });
+      const placed = placer.place(tsk, placementFactsOf(definition));
+      uses = 1;
+      if (placed.member === undefined) {
+        key = keys.unassigned(tsk);
+        value = codecs.entry.encode({ ...entry, why: placed.why });
+      } else {
+        place = placed.member.id;
+        key = keys.queue(place, tsk);
+        value = codecs.entry.encode(entry);
+        needed = placed.compares.filter((compare) => !compared.has(compareId(compare)));
+      }
+    }
+    const more = Buffer.byteLength(value) + OP_OVERHEAD_BYTES;
+    if (
+      opsUsed + ops.length + 1 > TXN_OPS_MAX ||
+      comparesUsed + compares.length + needed.length + 1 > TXN_OPS_MAX ||
+      bytes + more > bytesMax
+    ) {
+      break;
+    }
+    bytes += more;
+    queued += uses;
+    cancelled += ends;
+    for (const compare of needed) {
+      compared.add(compareId(compare));
+      compares.push(compare);
+    }
+    compares.push(absent(key));
+    ops.push({ op: 'put', key, value });
+    places.push(place);
+  }
+  return { compares, ops, count: ops.length, queued, places, cancelled };
+}
+
+/** Whether a task can go to a queue at dispatch: no needs, and `when: failure` without needs is never fulfilled. */
+export function startsReady(definition: TaskDefinition): boolean {
+  return (definition.needs === undefined || definition.needs.length === 0) && definition.when !== 'failure';
+}
+
+function compareId(compare: Compare): string {
+  return `${compare.target} ${compare.key}`;
+}

@@ -1,0 +1,205 @@
+/**
+ * What happens to a spec between its acceptance and its last record, whoever does it: the node that was asked, or, when its
+ * session is gone, the spec's coordinator.
+ *
+ * {@link writeRecords} goes from the header's cursor to its end, one transaction a chunk; each compares the header's mod
+ * revision and puts the header with the cursor moved on. So of two nodes that write, the second's next transaction is
+ * refused, and at every revision tasks 1…cursor have their record and none above has.
+ */
+import { type NodeId, type SpecId, sleep, type TaskDefinition, type TaskId, taskId } from '@boi/core';
+import { type Op, unchanged } from '@boi/store';
+import { settleTxn } from '../base/settle.ts';
+import type { NodeDeps } from '../deps.ts';
+import { codecs, type SpecHeader, type Stored } from '../records.ts';
+import { type FreshTask, freshRecords, startsReady } from './fresh-records.ts';
+import type { BodyChunk } from './spec-body.ts';
+import { gotten, type SpecRef } from './spec-ref.ts';
+
+const PLACE_AGAIN_FIRST_MS = 20;
+const PLACE_AGAIN_MAX_MS = 1_000;
+const READ_AGAIN_MS = 500;
+
+type Bodies = AsyncIterable<BodyChunk & { readonly n: number }>;
+
+/**
+ * Writes the records above the cursor of a spec in `dispatching` or, cancelled before it was dispatched whole, `cancelling`.
+ * Answers the header when all have theirs, undefined when somebody else changed it: then that one goes on. Rejects when
+ * `signal` aborts. A store that is away is waited for.
+ */
+export async function writeRecords(
+  deps: NodeDeps,
+  ref: SpecRef,
+  from: Stored<SpecHeader>,
+  bodies: Bodies,
+  signal: AbortSignal,
+): Promise<Stored<SpecHeader> | undefined> {
+  const { ctx } = deps;
+  let header = from;
+  let snapshot = deps.membership.snapshot();
+  let placer = await deps.placer();
+  let queued = 0;
+  for await (const chunk of bodies) {
+    const end = chunk.first + chunk.tasks.length - 1;
+    if (header.record.concurrency !== undefined) queued += readyBefore(chunk, header.record.cursor);
+    let againMs = PLACE_AGAIN_FIRST_MS;
+    while (header.record.cursor < end) {
+      signal.throwIfAborted();
+      if (deps.membership.snapshot() !== snapshot) {
+        snapshot = deps.membership.snapshot();
+        placer = await deps.placer();
+      }
+      const { state, cancel, cursor, concurrency, tasks } = header.record;
+      const records = freshRecords(tasksAbove(chunk, cursor), {
+        keys: ctx.keys,
+        ...ref,
+        placer,
+        nowMs: ctx.clock.now(),
+        recordsMax: ctx.config.dispatchChunk,
+        opsUsed: 1,
+        comparesUsed: 1,
+        free: (concurrency ?? Number.POSITIVE_INFINITY) - queued,
+        ...(state === 'cancelling' ? { stop: cancel?.level === 2 ? ('all' as const) : ('success' as const) } : {}),
+      });
+      const reached = cursor + records.count;
+      const { dispatcher, ...rest } = header.record;
+      const next: SpecHeader = {
+        ...rest,
+        cursor: reached,
+        ...(reached === tasks
+          ? { state: state === 'dispatching' ? ('active' as const) : state }
+          : dispatcher === undefined
+            ? {}
+            : { dispatcher }),
+      };
+      const written = await putRecords(deps, ref, header, next, records.compares, records.ops, signal);
+      if (written === 'taken') return undefined;
+      if (written === 'moved') {
+        await sleep(ctx.clock, againMs, signal);
+        againMs = Math.min(2 * againMs, PLACE_AGAIN_MAX_MS);
+        placer = await deps.placer();
+        continue;
+      }
+      againMs = PLACE_AGAIN_FIRST_MS;
+      queued += records.queued;
+      records.places.forEach((queue, i) => {
+        emitDispatched(deps, ref, cursor + 1 + i, queue);
+      });
+      header = written;
+    }
+  }
+  return header;
+}
+
+/** `moved`: only a target's record changed, place anew. `taken`: the header is no longer as known. */
+async function putRecords(
+  deps: NodeDeps,
+  ref: SpecRef,
+  header: Stored<SpecHeader>,
+  next: SpecHeader,
+  compares: Parameters<typeof settleTxn>[2]['compares'],
+  ops: readonly Op[],
+  signal: AbortSignal,
+): Promise<Stored<SpecHeader> | 'moved' | 'taken'> {
+  const { ctx } = deps;
+  const key = ctx.keys.spec(ref.prj, ref.spc);
+  const value = codecs.spec.encode(next);
+  const answer = await settleTxn(ctx, signal, {
+    compares: [unchanged(key, header.modRevision), ...compares],
+    success: [{ op: 'put', key, value }, ...ops],
+    failure: [{ op: 'get', key }],
+  });
+  if (answer.outcome === 'applied') return { ...header, record: next, modRevision: answer.revision };
+  const found = gotten(codecs.spec, answer.answers[0]);
+  if (found === undefined) return 'taken';
+  if (found.modRevision === header.modRevision) return 'moved';
+  // Nobody else moves the cursor without becoming the dispatcher, so exactly this value is this node's own writing.
+  return answer.resent && codecs.spec.encode(found.record) === value ? found : 'taken';
+}
+
+/** Makes this node the dispatcher of a spec whose dispatcher's session is gone. Undefined: another was first. */
+export async function takeDispatch(
+  deps: NodeDeps,
+  ref: SpecRef,
+  header: Stored<SpecHeader>,
+  signal: AbortSignal,
+): Promise<Stored<SpecHeader> | undefined> {
+  const { ctx, self, session } = deps;
+  const epoch = session.epoch();
+  if (epoch === undefined) return undefined;
+  const key = ctx.keys.spec(ref.prj, ref.spc);
+  const record: SpecHeader = { ...header.record, dispatcher: { node: self, epoch } };
+  const answer = await settleTxn(ctx, signal, {
+    compares: [unchanged(key, header.modRevision), ...session.compares()],
+    success: [{ op: 'put', key, value: codecs.spec.encode(record) }],
+    failure: [{ op: 'get', key }],
+  });
+  if (answer.outcome === 'applied') return { ...header, record, modRevision: answer.revision };
+  const found = gotten(codecs.spec, answer.answers[0]);
+  const mine = found?.record.dispatcher;
+  return answer.resent && mine?.node === self && mine.epoch === epoch && found?.record.state === 'dispatching'
+    ? found
+    : undefined;
+}
+
+/** Removes a spec that never left `writing`, its idempotency key and name with it. Waits for the store; true when gone. */
+export async function freeWriting(
+  deps: Pick<NodeDeps, 'ctx'>,
+  { prj, spc }: SpecRef,
+  header: Stored<SpecHeader>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { ctx } = deps;
+  const { keys } = ctx;
+  const { record } = header;
+  const key = keys.spec(prj, spc);
+  const body = keys.specBodies(spc);
+  const success: Op[] = [
+    { op: 'delete', key },
+    { op: 'delete', key: body.start, end: body.end },
+  ];
+  if (record.coordinator !== undefined) success.push({ op: 'delete', key: keys.coord(record.coordinator, spc) });
+  if (record.idempotency !== undefined) {
+    success.push({ op: 'delete', key: keys.idempotency(prj, record.idempotency) });
+  }
+  if (record.name !== undefined) success.push({ op: 'delete', key: keys.name(prj, 'spec', record.name, spc) });
+  for (;;) {
+    try {
+      const answer = await settleTxn(ctx, signal, { compares: [unchanged(key, header.modRevision)], success });
+      if (answer.outcome === 'applied') {
+        ctx.emit({ kind: 'dispatch.refused', project: prj, spec: spc, reason: 'dispatcher-lost' });
+        ctx.log.warn({ spec: spc }, 'a spec whose dispatch was interrupted before it was accepted was removed');
+      }
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      ctx.log.debug({ err: error, spec: spc }, 'an interrupted spec could not be removed yet');
+      await sleep(ctx.clock, READ_AGAIN_MS, signal);
+    }
+  }
+}
+
+function* tasksAbove(chunk: BodyChunk & { readonly n: number }, cursor: number): Generator<FreshTask> {
+  for (let index = cursor + 1; index < chunk.first + chunk.tasks.length; index++) {
+    yield { index, definition: chunk.tasks[index - chunk.first] as TaskDefinition, chunk: chunk.n };
+  }
+}
+
+/** How many tasks of the chunk up to the cursor were ready at dispatch: with a limit, the first so many were queued. */
+function readyBefore(chunk: BodyChunk, cursor: number): number {
+  let count = 0;
+  for (let index = chunk.first; index <= cursor && index < chunk.first + chunk.tasks.length; index++) {
+    if (startsReady(chunk.tasks[index - chunk.first] as TaskDefinition)) count++;
+  }
+  return count;
+}
+
+export function emitDispatched(deps: NodeDeps, ref: SpecRef, index: number, queue: NodeId | undefined): void {
+  const task: TaskId = taskId(ref.spc as SpecId, index);
+  deps.ctx.emit({
+    kind: 'task.dispatched',
+    project: ref.prj,
+    spec: ref.spc,
+    task,
+    ...(queue === undefined ? {} : { queue }),
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * `task kill --force`: takes a claim away from a node that does not answer. The entry moves to another node without its
+ * claim (or to `unassigned` when there is none), so the old owner's commit is refused from then on; a claim that was to be
+ * cancelled ends as `cancelled`. The delivery stays counted. Only an operator decides this: an exclusive task's old copy may
+ * still run beside the new one until its node notices.
+ */
+import { BoiError, specOf, type TaskId } from '@boi/core';
+import type { Txn } from '@boi/store';
+import type { Actor } from '../api/api-types.ts';
+import { settleTxn } from '../base/settle.ts';
+import type { NodeDeps } from '../deps.ts';
+import { unclaimed } from '../placement/move.ts';
+import { placementFactsOf } from '../placement/placement.ts';
+import type { QueueOwner } from '../placement/queue-scan.ts';
+import { planMove, sendMoves } from '../placement/send-moves.ts';
+import { HISTORY_MAX, type HistoryRecord, type QueueEntry, SCHEMA_VERSION, type Stored } from '../records.ts';
+import { readHeader } from '../spec/spec-ref.ts';
+import { endLostTxn } from './lost-claim.ts';
+
+/** Answers whether it was done; false: the entry has changed meanwhile, look again. Throws `wrong-state` if it is not claimed. */
+export async function killClaim(
+  deps: NodeDeps,
+  task: TaskId,
+  owner: QueueOwner,
+  stored: Stored<QueueEntry>,
+  signal: AbortSignal = deps.session.signal(),
+  actor?: Actor,
+): Promise<boolean> {
+  const { ctx } = deps;
+  const { keys } = ctx;
+  const { record } = stored;
+  const { claim, attempt, deliveries: delivery, history = [] } = record;
+  if (claim === undefined || owner === undefined) {
+    throw new BoiError('wrong-state', `task ${task} is not claimed; cancel it instead`, { details: { task } });
+  }
+  const nowMs = ctx.clock.now();
+  const by = actor === undefined ? {} : { actor: actor.name };
+  const killed: HistoryRecord = { attempt, delivery, node: owner, at: nowMs, end: 'killed', ...by };
+  if (record.cancel !== undefined) {
+    const header = record.single ? await readHeader(ctx, { prj: record.prj, spc: specOf(task) }) : undefined;
+    const all = [...history, killed].slice(-HISTORY_MAX);
+    const result = {
+      v: SCHEMA_VERSION,
+      outcome: 'cancelled',
+      endedAt: nowMs,
+      attempt,
+      delivery,
+      history: all,
+    } as const;
+    const txn: Txn = endLostTxn(keys, task, stored, result, header);
+    return (await settleTxn(ctx, signal, txn)).outcome === 'applied';
+  }
+  const placer = await deps.placer();
+  const placed = placer.place(task, placementFactsOf(record), { exclude: new Set([owner]) });
+  const entry = unclaimed(record, killed);
+  const move = planMove({ keys, task, from: owner, stored, entry, why: 'killed', nowMs }, placed);
+  return (await sendMoves(deps, [move], [], signal)).applied.length === 1;
+}

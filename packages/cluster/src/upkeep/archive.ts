@@ -1,0 +1,219 @@
+/**
+ * The duty `archive`: finished specs stay as plain records for a minute, then their results become archive chunks and are
+ * deleted; archived specs are removed by age. A pass looks at the headers that are new or not archived yet (header-scan.ts);
+ * all of them are looked at, for those to be removed, at most once an hour.
+ *
+ * Every transaction compares the header's mod revision as the pass read it, so two holders never mix their chunks: an archive
+ * is complete when the header says `archived`, in the same transaction that deletes the results. Chunks of a holder that died
+ * before that are written again, to the same keys. One-task specs, which have at most one result, go in batches, an item each.
+ *
+ * The body stays with the header: it is what `spec retry` and the views of ended tasks read, compressed already. Removal takes
+ * header, body, archive, name and idempotency key (which lives as long as its spec, at least a day) together.
+ */
+import { indexOf, type ProjectId, type SpecId, sleep, type TaskId, taskId } from '@boi/core';
+import { batchItemsMax, type Op, REQUEST_BYTES_MAX, type Txn, unchanged } from '@boi/store';
+import { settleBatch, settleTxn } from '../base/settle.ts';
+import type { NodeDeps } from '../deps.ts';
+import { lastPart } from '../keys.ts';
+import { holdsDuty } from '../membership/duty.ts';
+import { codecs, type SpecHeader, type Stored } from '../records.ts';
+import { isFinalSpec, type SpecRef } from '../spec/spec-ref.ts';
+import { ArchiveChunk } from './archive-format.ts';
+import { HeaderScan } from './header-scan.ts';
+
+/** Passes over the headers per time a spec lingers. */
+const PASSES_PER_LINGER = 4;
+/** Looks at all headers per time an archive is kept: nothing stays longer than this part of it. */
+const WHOLE_PER_KEEP = 24;
+const WHOLE_MS_MAX = 3600_000;
+/** An idempotency key is honoured this long at least, and so its spec is kept. */
+const IDEMPOTENCY_KEEP_MS = 24 * 3600_000;
+/** Writes of one item: header, archive chunk, result. */
+const SINGLE_WIDTH = 3;
+
+type Spec = SpecRef & { readonly header: Stored<SpecHeader> };
+
+export class Archiver {
+  readonly #deps: NodeDeps;
+  readonly #scan: HeaderScan;
+  readonly #stopping = new AbortController();
+  #loop: Promise<void> | undefined;
+
+  constructor(deps: NodeDeps) {
+    this.#deps = deps;
+    const { ctx } = deps;
+    this.#scan = new HeaderScan(ctx, {
+      settled: ({ archived }) => archived !== undefined,
+      wholeEveryMs: Math.min(ctx.config.archiveKeepMs / WHOLE_PER_KEEP, WHOLE_MS_MAX),
+      // One that cannot be read must not keep the others from being archived.
+      onUnreadable: (key, err) => {
+        ctx.log.error({ err, key }, 'a record cannot be read; it is left alone');
+        ctx.metrics.count('boi_core_records_unreadable_total', 1, { what: 'header' });
+      },
+    });
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the archiver stopped'));
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    const { ctx, self, membership } = this.#deps;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        await sleep(ctx.clock, ctx.config.lingerMs / PASSES_PER_LINGER, signal);
+        if (holdsDuty(self, 'archive', membership.snapshot())) await this.#pass();
+      } catch (error) {
+        if (signal.aborted) return;
+        ctx.log.warn({ err: error }, 'finished specs could not be archived; the next pass will');
+      }
+    }
+  }
+
+  async #pass(): Promise<void> {
+    const { keys, clock, config } = this.#deps.ctx;
+    for await (const headers of this.#scan.look()) {
+      const singles: Spec[] = [];
+      for (const header of headers) {
+        this.#stopping.signal.throwIfAborted();
+        const [, prj = '', spc = ''] = keys.parts(header.key) ?? [];
+        const spec: Spec = { prj: prj as ProjectId, spc: spc as SpecId, header };
+        const { record } = header;
+        if (!isFinalSpec(record)) continue;
+        const ageMs = clock.now() - (record.endedAt ?? record.createdAt);
+        if (record.archived !== undefined) {
+          const keepMs =
+            record.idempotency === undefined
+              ? config.archiveKeepMs
+              : Math.max(config.archiveKeepMs, IDEMPOTENCY_KEEP_MS);
+          if (ageMs >= keepMs) await this.#remove(spec);
+        } else if (ageMs >= config.lingerMs) {
+          if (record.tasks === 1) singles.push(spec);
+          else await this.#archive(spec);
+        }
+      }
+      await this.#archiveSingles(singles);
+    }
+  }
+
+  async #archive(spec: Spec): Promise<void> {
+    const { ctx } = this.#deps;
+    const { store, keys } = ctx;
+    const { prj, spc, header } = spec;
+    const range = keys.resultsOf(spc);
+    const compares = [unchanged(header.key, header.modRevision)];
+    const firsts: number[] = [];
+    let chunk = new ArchiveChunk();
+    const flush = async (): Promise<boolean> => {
+      const key = keys.archive(prj, spc, firsts.length);
+      firsts.push(chunk.first);
+      const success: Op[] = [{ op: 'put', key, value: chunk.encode() }];
+      chunk = new ArchiveChunk();
+      return (await settleTxn(ctx, this.#stopping.signal, { compares, success })).outcome === 'applied';
+    };
+    let count = 0;
+    for (let start = range.start; ; ) {
+      const page = await store.range({ start, end: range.end });
+      for (const { key, value } of page.kvs) {
+        const index = indexOf(lastPart(key) as TaskId);
+        const result = codecs.result.decode(key, value);
+        count++;
+        if (chunk.add(index, result)) continue;
+        if (!(await flush())) return;
+        chunk.add(index, result);
+      }
+      if (!page.more) break;
+      start = `${page.kvs.at(-1)?.key ?? start} `;
+    }
+    if (count !== header.record.tasks) {
+      // Another holder was faster and its deletion was read half-way, or something is wrong: nothing is deleted on a guess.
+      ctx.log.warn({ spec: spc, results: count, tasks: header.record.tasks }, 'a finished spec has too few results');
+      return;
+    }
+    if (!chunk.empty && !(await flush())) return;
+    const record: SpecHeader = { ...header.record, archived: { chunks: firsts.length, firsts } };
+    const answer = await settleTxn(ctx, this.#stopping.signal, {
+      compares,
+      success: [
+        { op: 'put', key: header.key, value: codecs.spec.encode(record) },
+        { op: 'delete', key: range.start, end: range.end },
+      ],
+    });
+    if (answer.outcome === 'applied') ctx.metrics.count('boi_core_specs_archived_total');
+  }
+
+  async #archiveSingles(specs: readonly Spec[]): Promise<void> {
+    const { ctx } = this.#deps;
+    const { keys, store } = ctx;
+    const most = batchItemsMax(0, SINGLE_WIDTH);
+    for (let from = 0; from < specs.length; from += most) {
+      const part = specs.slice(from, from + most);
+      const read = await store.txn({
+        compares: [],
+        success: part.map(({ spc }) => ({ op: 'get', key: keys.result(spc, taskId(spc, 1)) })),
+      });
+      if (read.outcome === 'unknown') throw read.cause;
+      let items: Txn[] = [];
+      let bytes = 0;
+      for (const [i, { prj, spc, header }] of part.entries()) {
+        const found = read.answers[i];
+        if (found?.op !== 'get' || found.kv === undefined) continue;
+        const chunk = new ArchiveChunk();
+        chunk.add(1, codecs.result.decode(found.kv.key, found.kv.value));
+        const value = chunk.encode();
+        const record = codecs.spec.encode({ ...header.record, archived: { chunks: 1, firsts: [1] } });
+        const itemBytes = value.length + Buffer.byteLength(record) + 1024;
+        if (bytes + itemBytes > REQUEST_BYTES_MAX) {
+          await this.#batch(items);
+          items = [];
+          bytes = 0;
+        }
+        bytes += itemBytes;
+        items.push({
+          compares: [unchanged(header.key, header.modRevision), unchanged(found.kv.key, found.kv.modRevision)],
+          success: [
+            { op: 'put', key: header.key, value: record },
+            { op: 'put', key: keys.archive(prj, spc, 0), value },
+            { op: 'delete', key: found.kv.key },
+          ],
+        });
+      }
+      await this.#batch(items);
+    }
+  }
+
+  async #batch(items: readonly Txn[]): Promise<void> {
+    if (items.length === 0) return;
+    const { ctx } = this.#deps;
+    const answer = await settleBatch(ctx, this.#stopping.signal, { compares: [], items });
+    if (answer.outcome !== 'applied') return;
+    const archived = answer.items.filter(({ outcome }) => outcome === 'applied').length;
+    ctx.metrics.count('boi_core_specs_archived_total', archived);
+  }
+
+  async #remove({ prj, spc, header }: Spec): Promise<void> {
+    const { ctx } = this.#deps;
+    const { keys } = ctx;
+    const { record } = header;
+    const body = keys.specBodies(spc);
+    const archive = keys.archiveOf(prj, spc);
+    const success: Op[] = [
+      { op: 'delete', key: header.key },
+      { op: 'delete', key: body.start, end: body.end },
+      { op: 'delete', key: archive.start, end: archive.end },
+    ];
+    if (record.name !== undefined) success.push({ op: 'delete', key: keys.name(prj, 'spec', record.name, spc) });
+    if (record.idempotency !== undefined) {
+      success.push({ op: 'delete', key: keys.idempotency(prj, record.idempotency) });
+    }
+    const compares = [unchanged(header.key, header.modRevision)];
+    const answer = await settleTxn(ctx, this.#stopping.signal, { compares, success });
+    if (answer.outcome === 'applied') ctx.metrics.count('boi_core_specs_removed_total');
+  }
+}
