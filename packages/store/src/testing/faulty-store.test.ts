@@ -53,6 +53,16 @@ describe('a faulty store', () => {
     expect(await contents(observer, '/')).toEqual(['k=x']);
   });
 
+  it('applies what was under way when its process crashed; what had not left yet never arrives', async () => {
+    for (const underWay of [true, false]) {
+      const { clock, observer, store } = setUp({ requestDelayMs: 300, underWay });
+      void store.txn(create);
+      store.crash();
+      await clock.advance(1000);
+      expect(await contents(observer, '/')).toEqual(underWay ? ['k=x'] : []);
+    }
+  });
+
   it('delays both legs within the deadline: answered when both have passed', async () => {
     const { clock, store } = setUp({ requestDelayMs: 30, replyDelayMs: 40 });
     expect(await settled(clock, store.txn(create))).toMatchObject({ answer: { outcome: 'applied' }, atMs: 70 });

@@ -57,6 +57,8 @@ export interface CallFault {
   readonly replyDelayMs?: number;
   /** Handled once more this many milliseconds after the first time; the second answer is lost. */
   readonly repeatAfterMs?: number;
+  /** It has left the host: it arrives even if the connection is cut, or its process crashes, before its delay is over. */
+  readonly underWay?: boolean;
 }
 
 export interface FaultPlan {
@@ -213,7 +215,7 @@ export class FaultyStore implements Store {
           settle();
         });
       this.#after(fault.requestDelayMs, () => {
-        if (fault.dropRequest || this.#state !== 'connected') {
+        if (fault.dropRequest || (this.#state !== 'connected' && !fault.underWay)) {
           lose();
           return;
         }
