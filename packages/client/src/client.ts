@@ -7,9 +7,10 @@
  * - One that may have arrived is repeated only if that is harmless: a GET, or a body with an idempotency key. Repeats with
  *   a key go on for `retryForMs`. Anything else fails as `outcome-unknown`.
  * - "I cannot serve it now" (503) is taken from each address once; then the answer stands.
+ * - "I do not sign, ask one of these" (421) is followed, once, to the addresses it names.
  *
- * Errors are {@link BoiError}: the daemon's own code, or `unreachable` naming every address tried. No state but the
- * keep-alive connections, which `close` ends.
+ * Errors are {@link BoiError}: the daemon's own code, `unreachable` naming every address tried, or, when one of them and
+ * this client do not accept each other, what to do about that. No state but the keep-alive connections, which `close` ends.
  */
 import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
@@ -27,10 +28,13 @@ import {
   requestTarget,
   type StreamRoute,
 } from './routes.ts';
+import { type Credentials, type TlsOptions, tlsOptions } from './tls.ts';
 
 export interface BoiClientOptions {
   /** URLs of the APIs of nodes of one cluster, at least one, the preferred first. */
   readonly endpoints: readonly string[];
+  /** Needed for `https` addresses. */
+  readonly credentials?: Credentials | undefined;
   /** For one answer of one address, milliseconds. Default 30 000. */
   readonly timeoutMs?: number;
   /** For a connection, milliseconds. Default 3 000. */
@@ -61,13 +65,16 @@ export class BoiClient {
   readonly #connectTimeoutMs: number;
   readonly #retryForMs: number;
   readonly #onNotice: ((text: string) => void) | undefined;
+  readonly #credentials: Credentials;
   readonly #http = new HttpAgent({ keepAlive: true, keepAliveMsecs: 15_000 });
   readonly #https = new HttpsAgent({ keepAlive: true, keepAliveMsecs: 15_000 });
+  #tls: TlsOptions | undefined;
   #preferred = 0;
 
   constructor(options: BoiClientOptions) {
     this.endpoints = options.endpoints.map(parseEndpoint);
     if (this.endpoints.length === 0) throw new BoiError('config-invalid', 'no address of an API is given');
+    this.#credentials = options.credentials ?? {};
     this.#timeoutMs = options.timeoutMs ?? 30_000;
     this.#connectTimeoutMs = options.connectTimeoutMs ?? 3_000;
     this.#retryForMs = options.retryForMs ?? 10_000;
@@ -134,19 +141,29 @@ export class BoiClient {
     const keyed = hasIdempotencyKey(request.body);
     const repeatable = keyed || ROUTE_PATHS[route].method === 'GET';
     const started = performance.now();
+    let endpoints = this.endpoints;
+    let followed = false;
     const failures = new Map<Endpoint, Error>();
     let maybeApplied: Error | undefined;
     for (let backoffMs = BACKOFF_FIRST_MS; ; backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS)) {
       let refusal: BoiError | undefined;
       let lost = false;
-      for (let i = 0; i < this.endpoints.length; i++) {
-        const index = (this.#preferred + i) % this.endpoints.length;
-        const endpoint = this.endpoints[index] as Endpoint;
+      for (let i = 0; i < endpoints.length; i++) {
+        const index = followed ? i : (this.#preferred + i) % endpoints.length;
+        const endpoint = endpoints[index] as Endpoint;
         try {
           const result = await use(await this.#send(endpoint, route, request), endpoint);
-          this.#preferred = index;
+          if (!followed) this.#preferred = index;
           return result;
         } catch (error) {
+          const admins = followed ? [] : adminsOf(error);
+          if (admins.length > 0) {
+            // Nothing was applied, whatever the method; each of them is asked, from the first.
+            endpoints = admins;
+            followed = true;
+            i = -1;
+            continue;
+          }
           if (error instanceof WireError) {
             failures.set(endpoint, error);
             if (!error.sent) continue;
@@ -161,7 +178,7 @@ export class BoiClient {
         }
       }
       if (!lost || performance.now() - started + backoffMs > this.#retryForMs) {
-        if (maybeApplied !== undefined) throw keyedButLost(request.body, maybeApplied, this.endpoints);
+        if (maybeApplied !== undefined) throw keyedButLost(request.body, maybeApplied, endpoints);
         throw refusal ?? unreachable([...failures]);
       }
       await delay(backoffMs, undefined, request.signal === undefined ? {} : { signal: request.signal });
@@ -172,14 +189,18 @@ export class BoiClient {
     const { method } = ROUTE_PATHS[route];
     const body = method === 'POST' ? JSON.stringify(request.body ?? {}) : undefined;
     const agent = endpoint.secure ? this.#https : this.#http;
+    if (endpoint.secure) this.#tls ??= tlsOptions(this.#credentials);
+    const { bearer } = this.#credentials;
     const response = await exchange(endpoint, {
       method,
       target: requestTarget(route, request),
       headers: {
         accept: 'application/json, application/problem+json, application/x-ndjson, text/event-stream',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(bearer === undefined || !endpoint.secure ? {} : { authorization: `Bearer ${bearer}` }),
       },
       body,
+      tls: endpoint.secure ? this.#tls : undefined,
       // A kept connection may be closed by the server just as the request is sent; only what may be repeated risks that.
       agent: method === 'GET' ? agent : undefined,
       connectTimeoutMs: this.#connectTimeoutMs,
@@ -218,7 +239,16 @@ function parseAnswer(endpoint: Endpoint, text: string): unknown {
   }
 }
 
+/** Whom to ask instead, of a node that holds no CA key. */
+function adminsOf(error: unknown): Endpoint[] {
+  if (!(error instanceof BoiError) || error.code !== 'not-admin-node') return [];
+  const { admins } = error.details;
+  if (!Array.isArray(admins)) return [];
+  return admins.filter((admin): admin is string => typeof admin === 'string').map(parseEndpoint);
+}
+
 function unreachable(failures: readonly (readonly [Endpoint, Error])[]): BoiError {
+  for (const [, error] of failures) if (error instanceof WireError && error.refusal !== undefined) return error.refusal;
   const tried = failures.map(([endpoint, error]) => `${endpoint.origin} (${error.message})`).join(', ');
   return new BoiError('unreachable', `no node of the cluster can be reached; tried ${tried}`, {
     cause: failures[0]?.[1],

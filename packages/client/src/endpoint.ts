@@ -16,7 +16,7 @@ export interface Endpoint {
 export function parseEndpoint(text: string): Endpoint {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new BoiError('config-invalid', `${JSON.stringify(text)} is not the URL of an API; write http://HOST:PORT`);
+    throw new BoiError('config-invalid', `${JSON.stringify(text)} is not the URL of an API; write https://HOST:PORT`);
   }
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
     throw new BoiError(
@@ -29,7 +29,7 @@ export function parseEndpoint(text: string): Endpoint {
   if (!secure && !isLoopback(host)) {
     throw new BoiError(
       'insecure-refused',
-      `${url.origin}: plain HTTP is for loopback only; log in to that host and use http://127.0.0.1, or forward the port (ssh -L)`,
+      `${url.origin}: plain HTTP is for loopback only; use https://${url.host} with the bundle an admin gave you`,
     );
   }
   return { origin: url.origin, secure, host, port: url.port === '' ? (secure ? 443 : 80) : Number(url.port) };

@@ -9,16 +9,21 @@ import { setMaxListeners } from 'node:events';
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { BoiError } from '@boi/core/errors';
 import type { Endpoint } from './endpoint.ts';
+import { handshakeRefusal, type TlsOptions } from './tls.ts';
 
 export class WireError extends Error {
-  /** False: no byte of the request can have reached the server. */
+  /** False: the server cannot have taken the request. */
   readonly sent: boolean;
+  /** One side does not accept the other: what to do about it. Not sent then. */
+  readonly refusal: BoiError | undefined;
 
-  constructor(message: string, sent: boolean, cause?: unknown) {
+  constructor(message: string, sent: boolean, cause?: unknown, refusal?: BoiError) {
     super(message, { cause });
     this.name = 'WireError';
-    this.sent = sent;
+    this.sent = sent && refusal === undefined;
+    this.refusal = refusal;
   }
 }
 
@@ -29,6 +34,8 @@ export interface ExchangeOptions {
   readonly body?: string | undefined;
   /** Undefined: a connection of its own, for requests that must not meet a connection the server is just closing. */
   readonly agent?: Agent | undefined;
+  /** For `https`. */
+  readonly tls?: TlsOptions | undefined;
   /** Until connected, milliseconds. */
   readonly connectTimeoutMs: number;
   /** From connected to the head of the answer, milliseconds. */
@@ -53,6 +60,7 @@ export function exchange(endpoint: Endpoint, options: ExchangeOptions): Promise<
       method: options.method,
       path: options.target,
       agent: options.agent ?? false,
+      ...options.tls,
       headers: {
         ...options.headers,
         ...(options.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(options.body)) }),
@@ -86,7 +94,10 @@ export function exchange(endpoint: Endpoint, options: ExchangeOptions): Promise<
       if (socket.connecting) socket.once(endpoint.secure ? 'secureConnect' : 'connect', onConnected);
       else onConnected();
     });
-    request.on('error', (error) => fail(new WireError(describe(error), connected, error)));
+    request.on('error', (error) => {
+      const refusal = endpoint.secure ? handshakeRefusal(endpoint, error) : undefined;
+      fail(new WireError(describe(error), connected, error, refusal));
+    });
     request.on('response', (response) => {
       settle();
       resolve(response);

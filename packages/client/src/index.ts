@@ -5,3 +5,4 @@ export type { LinkEvent } from './link.ts';
 export * from './log-stream.ts';
 export type { CallRoute, RouteRequest, StreamRoute } from './routes.ts';
 export * from './spec-events.ts';
+export { type Credentials, fetchPinnedCa, type PinOptions } from './tls.ts';

@@ -1,2 +1,3 @@
 export * from './stub-api.ts';
+export * from './test-ca.ts';
 export * from './views.ts';

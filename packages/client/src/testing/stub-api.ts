@@ -4,6 +4,7 @@
  * answers is said per test with {@link StubApi.on}. Loopback only.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { BoiError, ERROR_CODES, type Problem, ROUTES, type RouteAnswer, type RouteId } from '@boi/core';
 import { type TSchema, Type } from 'typebox';
@@ -47,22 +48,24 @@ export class StubApi {
   /** Requests and answers that are not as the table says. A test ends by looking that there are none. */
   readonly violations: string[] = [];
 
-  private constructor() {
-    this.#server = createServer((request, response) => {
+  private constructor(tls: ServerOptions | undefined) {
+    const listener = (request: IncomingMessage, response: ServerResponse) => {
       this.#serve(request, response).catch((error: unknown) => {
         this.violations.push(String(error));
         response.destroy();
       });
-    });
+    };
+    this.#server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   }
 
-  static async start(): Promise<StubApi> {
-    const stub = new StubApi();
+  /** Plain, or with the given certificate and rules. */
+  static async start(tls?: ServerOptions): Promise<StubApi> {
+    const stub = new StubApi(tls);
     await new Promise<void>((resolve, reject) => {
       stub.#server.once('error', reject);
       stub.#server.listen(0, '127.0.0.1', resolve);
     });
-    stub.#url = `http://127.0.0.1:${(stub.#server.address() as AddressInfo).port}`;
+    stub.#url = `http${tls === undefined ? '' : 's'}://127.0.0.1:${(stub.#server.address() as AddressInfo).port}`;
     return stub;
   }
 
