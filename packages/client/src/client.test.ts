@@ -191,6 +191,27 @@ describe('a call', () => {
     });
   });
 
+  it('goes on to the next node early when one accepts a question and says nothing', async () => {
+    const stopped = (await stub()).on('node.list', () => undefined);
+    const alive = (await stub()).on('node.list', () => ({ items: [] }));
+    const made = client([stopped.url, alive.url], { timeoutMs: 3_000 });
+    const started = performance.now();
+    await expect(made.call('node.list', {})).resolves.toEqual({ items: [] });
+    expect(performance.now() - started).toBeLessThan(3_000);
+  });
+
+  it('gives every node the whole time when none has answered early', async () => {
+    const slow = async () => {
+      const api = await stub();
+      return api.on('node.list', async () => {
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        return { items: [] };
+      });
+    };
+    const made = client([(await slow()).url, (await slow()).url], { timeoutMs: 1_200, retryForMs: 0 });
+    await expect(made.call('node.list', {})).resolves.toEqual({ items: [] });
+  });
+
   it('ends with the signal', async () => {
     const stop = new AbortController();
     const api = (await stub()).on('node.show', () => {

@@ -3,6 +3,7 @@
  * something may come back; and telling the reader so. A stream is given up when nothing arrived for `reconnectForMs`.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BoiError } from '@boi/core/errors';
 
@@ -18,10 +19,14 @@ export interface FollowOptions {
   readonly signal?: AbortSignal | undefined;
   /** Give up when no byte arrived for so long in spite of trying, milliseconds. Default 60 000. */
   readonly reconnectForMs?: number | undefined;
+  /** A stream on which nothing arrives for so long, not even a heartbeat, is opened again, milliseconds. Default 20 000. */
+  readonly silentForMs?: number | undefined;
 }
 
 const BACKOFF_FIRST_MS = 200;
 const BACKOFF_MAX_MS = 3_000;
+/** Four heartbeats of the daemon. */
+const SILENT_MS = 20_000;
 
 /**
  * Reads streams opened by `open` one after the other and yields what `read` makes of their bytes, until `read` returns
@@ -33,7 +38,7 @@ export async function* followStream<E>(
   options: FollowOptions,
 ): AsyncGenerator<E | LinkEvent, void> {
   const { signal } = options;
-  const reconnectForMs = options.reconnectForMs ?? 60_000;
+  const { reconnectForMs = 60_000, silentForMs = SILENT_MS } = options;
   let opened = false;
   let lost: string | undefined;
   let aliveAt = performance.now();
@@ -44,16 +49,29 @@ export async function* followStream<E>(
     // Nothing but the end of the body ends a wait for it.
     const onAbort = () => body?.destroy();
     signal?.addEventListener('abort', onAbort, { once: true });
+    let reading = false;
+    let socket: Socket | undefined;
+    // A process that is stopped keeps its connections and its kernel answers for them: only the missing heartbeats tell.
+    // A reader that does not take what has come makes a socket silent, too: that is its own business.
+    const onSilence = () => {
+      if (reading) body?.destroy();
+    };
     try {
       const stream = await open();
       body = stream.body;
       if (signal?.aborted) body.destroy();
+      // Kept: a body that has been read to its end has none any more.
+      socket = body.socket;
+      socket.setTimeout(silentForMs);
+      socket.on('timeout', onSilence);
       opened = true;
       if (lost !== undefined) yield { type: 'link', state: 'restored', text: stream.origin };
       lost = undefined;
       const events = read(body);
       for (;;) {
+        reading = true;
         const next = await events.next();
+        reading = false;
         if (next.done) {
           if (next.value === 'done') return;
           break;
@@ -74,6 +92,8 @@ export async function* followStream<E>(
       continue;
     } finally {
       signal?.removeEventListener('abort', onAbort);
+      socket?.setTimeout(0);
+      socket?.off('timeout', onSilence);
       body?.destroy();
     }
     signal?.throwIfAborted();

@@ -168,6 +168,31 @@ describe('a followed spec', () => {
     expect(events.at(-1)).toMatchObject({ spec: { state: 'succeeded' } });
   });
 
+  it('is opened again when not even a heartbeat comes', async () => {
+    await start();
+    api.on('spec.events', ({ earlier, response }) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      if (earlier === 0) response.write(sse({ type: 'spec', spec: specView() }));
+      else response.end(sse({ type: 'end', spec: specView({ state: 'succeeded' }) }));
+      return undefined;
+    });
+    const events = await collect(followSpec(client, { project: 'default', spec: SPEC_ID, silentForMs: 100 }));
+    expect(events.map((e) => e.type)).toEqual(['spec', 'link', 'link', 'end']);
+  });
+
+  it('is not given up while its reader takes its time', async () => {
+    await start();
+    const whole = 'x'.repeat(200_000);
+    api.on('task.log', ({ response }) => ndjson(response, [begin(1, 0), data(0, whole), end], false));
+    const items: LogItem[] = [];
+    for await (const item of readLog(client, { project: 'default', task: TASK_ID, silentForMs: 50 })) {
+      items.push(item);
+      await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+    expect(items.map(({ type }) => type)).toEqual(['begin', 'data', 'end']);
+    expect(api.calls).toHaveLength(1);
+  });
+
   it('passes over events of unknown types', async () => {
     await start();
     api.on('spec.events', ({ response }) => {

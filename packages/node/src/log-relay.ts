@@ -23,7 +23,7 @@ import {
   validateLogQuery,
 } from '@boi/core';
 import type { Call, Handler } from './http/server.ts';
-import { onceDrainedOrClosed } from './http/sse.ts';
+import { HEARTBEAT_MS, onceDrainedOrClosed } from './http/sse.ts';
 
 /** What this node's own disk has: implemented over the worker's log store. */
 export interface LocalLogs {
@@ -338,6 +338,11 @@ class NdjsonReply {
     reply.hijack();
     reply.raw.writeHead(200, { 'content-type': LOG_STREAM_TYPE, 'cache-control': 'no-store' });
     reply.raw.flushHeaders();
+    // Empty lines: whoever reads along knows that this node still runs, however silent the task is.
+    const heartbeat = setInterval(() => {
+      if (!reply.raw.writableNeedDrain && !reply.raw.writableEnded) reply.raw.write('\n');
+    }, HEARTBEAT_MS);
+    reply.raw.once('close', () => clearInterval(heartbeat));
   }
 
   async write(event: LogEvent): Promise<void> {

@@ -1,12 +1,14 @@
 /** Opens another node's `/internal/tail` and yields its events, line by line, as fast as they are taken. */
 import http from 'node:http';
 import { BoiError, type LogEvent, type Problem, type TaskId } from '@boi/core';
+import { HEARTBEAT_MS } from './http/sse.ts';
 import type { LocalLogRequest } from './log-relay.ts';
 
 /** A holder that does not begin to answer within this long is unreachable. */
 const FIRST_BYTE_MS = 5_000;
 /** Frames carry at most 64 KiB of output, in base64. */
 const LINE_BYTES_MAX = 256 * 1024;
+const SILENT_MS = 4 * HEARTBEAT_MS;
 
 export async function* remoteLogs(
   address: string,
@@ -22,15 +24,25 @@ export async function* remoteLogs(
   const response = await open(url, request.signal);
   if (response.statusCode !== 200) throw await problem(response);
   let ended = false;
+  let reading = true;
+  // A holder that is stopped keeps its connections; what it owes while the task is silent are heartbeats. A reader that
+  // does not take what has come makes the connection silent as well: that is no fault of the holder.
+  response.socket.setTimeout(SILENT_MS, () => {
+    if (reading) response.destroy(new BoiError('holder-unreachable', `${address} is silent for ${SILENT_MS} ms`));
+  });
   try {
     let rest: Buffer = Buffer.alloc(0);
     for await (const chunk of response as AsyncIterable<Buffer>) {
       let buffer: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
       for (let at = buffer.indexOf(10); at !== -1; at = buffer.indexOf(10)) {
-        const event = JSON.parse(buffer.toString('utf8', 0, at)) as LogEvent;
+        const line = buffer.toString('utf8', 0, at);
         buffer = buffer.subarray(at + 1);
+        if (line === '') continue;
+        const event = JSON.parse(line) as LogEvent;
         if (event.type === 'end') ended = true;
+        reading = false;
         yield event;
+        reading = true;
       }
       if (buffer.length > LINE_BYTES_MAX)
         throw new BoiError('holder-unreachable', `${address} sent a line of over ${LINE_BYTES_MAX} bytes`);
