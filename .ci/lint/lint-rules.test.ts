@@ -28,12 +28,13 @@ const PLANTS: readonly Plant[] = [
     [
       ['core', ['system', 'store', 'cluster', 'worker', 'client', 'node', 'cli'], []],
       ['system', ['store', 'cluster', 'worker', 'client', 'node', 'cli'], ['core']],
+      ['identity', ['store', 'cluster', 'worker', 'client', 'node', 'cli'], ['core', 'system']],
       ['store', ['cluster', 'worker', 'client', 'node', 'cli'], ['core']],
-      ['cluster', ['worker', 'client', 'node', 'cli'], ['core', 'store']],
+      ['cluster', ['identity', 'worker', 'client', 'node', 'cli'], ['core', 'store']],
       ['worker', ['store', 'cluster', 'client', 'node', 'cli'], ['core', 'system']],
       ['client', ['system', 'store', 'cluster', 'worker', 'node', 'cli'], ['core']],
       ['simulator', ['worker', 'client', 'node', 'cli'], ['core', 'store', 'cluster', 'core/testing']],
-      ['node', ['client', 'cli'], ['core', 'system', 'store', 'cluster', 'worker']],
+      ['node', ['client', 'cli'], ['core', 'system', 'identity', 'store', 'cluster', 'worker']],
       ['cli', ['store', 'cluster', 'worker', 'node'], ['core', 'system', 'client']],
     ] as const
   ).flatMap(([from, refused, allowed]) => [

@@ -1,0 +1,12 @@
+export * from './authority.ts';
+export * from './bundle.ts';
+export * from './certificate.ts';
+export * from './credential-file.ts';
+export { createKey } from './crypto.ts';
+export * from './founding.ts';
+export * from './identity-files.ts';
+export * from './join-token.ts';
+export * from './peer.ts';
+export * from './profile.ts';
+export * from './signing-request.ts';
+export * from './user-secret.ts';
