@@ -42,6 +42,22 @@ export const ROUTE_PATHS: RouteTable = {
   'local.show': { method: 'GET', path: '/v1/local' },
   'local.fallback': { method: 'POST', path: '/v1/local/fallback' },
   whoami: { method: 'GET', path: '/v1/whoami' },
+  join: { method: 'POST', path: '/v1/join' },
+  'cert.renew': { method: 'POST', path: '/v1/cert/renew' },
+  'ca.show': { method: 'GET', path: '/v1/cluster/ca' },
+  'ca.rotate': { method: 'POST', path: '/v1/cluster/ca/rotation' },
+  'admin.list': { method: 'GET', path: '/v1/admins' },
+  'admin.grant': { method: 'POST', path: '/v1/admins/:nod' },
+  'admin.revoke': { method: 'DELETE', path: '/v1/admins/:nod' },
+  'token.create': { method: 'POST', path: '/v1/tokens' },
+  'token.list': { method: 'GET', path: '/v1/tokens' },
+  'token.revoke': { method: 'DELETE', path: '/v1/tokens/:tok' },
+  'user.create': { method: 'POST', path: '/v1/users' },
+  'user.list': { method: 'GET', path: '/v1/users' },
+  'user.revoke': { method: 'DELETE', path: '/v1/users/:usr' },
+  'user.reissue': { method: 'POST', path: '/v1/users/:usr/reissue' },
+  'audit.list': { method: 'GET', path: '/v1/audit' },
+  'audit.follow': { method: 'GET', path: '/v1/audit/events' },
 };
 
 /** Routes that answer one JSON document; the others are streams. */

@@ -5,13 +5,11 @@
  */
 
 import { type Static, type TSchema, Type } from 'typebox';
+import { ActorSchema, IDENTITY_ROUTES } from './api-identity.ts';
+import { Count, closed, Millis, none, Page, page, route, Text } from './api-schema.ts';
 import { BoiError, type Issue } from './errors.ts';
 
-const Text = (description: string, options: object = {}) => Type.String({ description, ...options });
-const Millis = (description: string) =>
-  Type.Integer({ description: `${description} Milliseconds since the Unix epoch.`, minimum: 0 });
-const Count = (description: string) => Type.Integer({ description, minimum: 0 });
-const closed = { additionalProperties: false };
+export type { RouteRole, RouteShape } from './api-schema.ts';
 
 export type SpecState = 'writing' | 'dispatching' | 'active' | 'cancelling' | 'succeeded' | 'failed' | 'cancelled';
 
@@ -393,13 +391,6 @@ const ProjectParam = { prj: Text('Project id or name; `default` is the default p
 const SpecParam = { ...ProjectParam, spc: Text('Spec id or name.') };
 const TaskParam = { ...ProjectParam, tsk: Text('Task id, or `<spec id or name>/<ref>` percent-encoded.') };
 const NodeParam = { nod: Text('Node id or name.') };
-const Page = {
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Rows a page.' })),
-  after: Type.Optional(Text('`next` of the page before.')),
-};
-const page = <T extends TSchema>(item: T) =>
-  Type.Object({ items: Type.Array(item), next: Type.Optional(Text('Pass as `after` for the next page.')) }, closed);
-
 const Stale = Type.Optional(
   Type.Unsafe<'ok'>({
     type: 'string',
@@ -472,36 +463,6 @@ export type SpecEvent =
   | { readonly type: 'spec'; readonly spec: SpecView }
   | { readonly type: 'task'; readonly task: TaskView }
   | { readonly type: 'end'; readonly spec: SpecView };
-
-/**
- * What a route asks of who calls it. viewer, operator and admin are roles of users, each with all the former may; a node
- * that holds the cluster's CA key counts as admin. `member`: any credential. `public`: none. `node`: a node's certificate.
- * A user limited to a project reaches that project's routes, and of the others those for viewers and members.
- */
-export type RouteRole = 'public' | 'member' | 'viewer' | 'operator' | 'admin' | 'node';
-
-/** Roles of users, from the least to the most. */
-export type UserRole = 'viewer' | 'operator' | 'admin';
-export const USER_ROLES: readonly UserRole[] = ['viewer', 'operator', 'admin'];
-
-export interface RouteShape {
-  method: 'GET' | 'POST' | 'DELETE';
-  path: string;
-  role: RouteRole;
-  /** A POST that changes nothing: it leaves no audit record. */
-  reads?: true;
-  summary: string;
-  params?: Record<string, TSchema>;
-  query?: TSchema;
-  body?: TSchema;
-  /** By status; absent for streams. */
-  answer?: TSchema;
-  status?: number;
-  stream?: 'ndjson' | 'sse' | 'text';
-}
-
-const route = <const R extends RouteShape>(r: R): R => r;
-const none = Type.Object({}, closed);
 
 /** The one table of routes. */
 export const ROUTES = {
@@ -761,10 +722,17 @@ export const ROUTES = {
     role: 'member',
     summary: 'Who asks, whom he asks.',
     answer: Type.Object(
-      { node: Ref, cluster: Text('Cluster id.'), version: Text('Of the daemon.'), defaultProject: Ref },
+      {
+        node: Ref,
+        cluster: Text('Cluster id.'),
+        version: Text('Of the daemon.'),
+        defaultProject: Ref,
+        actor: Type.Optional(ActorSchema),
+      },
       closed,
     ),
   }),
+  ...IDENTITY_ROUTES,
 } as const;
 
 export type RouteId = keyof typeof ROUTES;

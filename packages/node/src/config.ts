@@ -112,6 +112,15 @@ export const DAEMON_SETTINGS = {
     max: 2 ** 40,
     example: '100MiB',
   }),
+  'request-rate': setting({
+    type: 'integer',
+    description:
+      'Requests a second from one identity (without identities: one address); twice that in a burst. 0: any.',
+    default: '2000',
+    min: 0,
+    max: 1_000_000,
+    example: '2000',
+  }),
   'secrets-file': setting({
     type: 'string',
     description: 'JSON object of secret names and values for tasks that list them under `secrets`. Mode 0600.',

@@ -7,7 +7,6 @@
  * Stop: the protocol drains first, since running tasks still need the worker; then the API, the worker, the store, the lock.
  */
 import type { AddressInfo } from 'node:net';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { ClusterNode, type ClusterNodeHandle, METRICS } from '@boi/cluster';
 import { BoiError, type NodeId, requireName } from '@boi/core';
 import { CountingStore, type Store } from '@boi/store';
@@ -15,14 +14,10 @@ import { type DataDirLock, hostFacts, type Logger, lockDataDir, systemClock, sys
 import type { FastifyInstance } from 'fastify';
 import type { DaemonConfig } from './config.ts';
 import { StoredFallback } from './fallback-file.ts';
-import { createHandlers } from './http/handlers.ts';
-import { openApiDocument } from './http/openapi.ts';
-import { createServer, type PlainRoute } from './http/server.ts';
+import { createDaemonServer } from './http/daemon-server.ts';
 import { loadIdentity } from './identity.ts';
-import { LogRelay } from './log-relay.ts';
 import { NODE_METRICS } from './metrics.ts';
 import { MetricsRegistry } from './metrics-registry.ts';
-import { remoteLogs } from './remote-logs.ts';
 import { VERSION } from './version.ts';
 import { openWorkshop, type Workshop } from './workshop.ts';
 
@@ -186,65 +181,6 @@ function capabilities(config: DaemonConfig): Record<string, string | number | bo
   return { hostname, ...config.label, os, arch, cpus, memory: memoryBytes };
 }
 
-interface ServerDeps {
-  readonly config: DaemonConfig;
-  readonly id: NodeId;
-  readonly log: Logger;
-  readonly metrics: MetricsRegistry;
-  readonly workshop: Workshop;
-  readonly member: () => ClusterNodeHandle;
-  readonly counted: CountingStore;
-}
-
-function createDaemonServer({ config, id, log, metrics, workshop, member, counted }: ServerDeps): FastifyInstance {
-  const api = lateApi(member);
-  const relay = new LogRelay({ api, local: workshop.logs, self: () => id, clock: systemClock, remote: remoteLogs });
-  const lag = monitorEventLoopDelay({ resolution: 20 });
-  lag.enable();
-  let scraped = { writes: 0, reads: 0 };
-  const plain: PlainRoute[] = [
-    { path: '/healthz', type: 'application/json', handler: async () => ({ status: 200, body: '{"status":"ok"}' }) },
-    { path: '/readyz', type: 'application/json', handler: async () => readiness(member) },
-    {
-      path: '/metrics',
-      type: metrics.contentType,
-      handler: async () => {
-        metrics.gauge('boi_core_process_resident_bytes', process.memoryUsage.rss());
-        metrics.gauge('boi_core_process_event_loop_lag_seconds', Number.isNaN(lag.mean) ? 0 : lag.mean / 1e9);
-        lag.reset();
-        const { writes, reads } = counted.counts;
-        metrics.count('boi_core_store_writes_total', writes - scraped.writes);
-        metrics.count('boi_core_store_reads_total', reads - scraped.reads);
-        scraped = { writes, reads };
-        return { status: 200, body: await metrics.text() };
-      },
-    },
-    {
-      path: '/openapi.json',
-      type: 'application/json',
-      handler: async () => ({ status: 200, body: JSON.stringify(openApiDocument(VERSION)) }),
-    },
-  ];
-  const server = createServer({
-    handlers: createHandlers({
-      api,
-      relay,
-      version: VERSION,
-      self: () => ({ id, ...(config.name === undefined ? {} : { name: config.name }) }),
-    }),
-    internal: relay.internalRoutes(),
-    notice: () => noticeOf(member),
-    plain,
-    log,
-    onRequest: (route, status, seconds) => {
-      metrics.count('boi_core_http_requests_total', 1, { route, status: String(status) });
-      metrics.observe('boi_core_http_request_seconds', seconds, { route });
-    },
-  });
-  server.addHook('onClose', async () => lag.disable());
-  return server;
-}
-
 /** Counts what goes to the store; the sums of operations are read at each scrape. */
 function observedStore(store: Store, metrics: MetricsRegistry): CountingStore {
   return new CountingStore({
@@ -257,37 +193,6 @@ function observedStore(store: Store, metrics: MetricsRegistry): CountingStore {
       },
       onWatchEvents: (count) => metrics.count('boi_core_store_watch_events_total', count),
       onWatchLost: (reason) => metrics.count('boi_core_store_watches_lost_total', 1, { reason }),
-    },
-  });
-}
-
-async function readiness(member: () => ClusterNodeHandle): Promise<{ status: number; body: string }> {
-  let session = 'joining';
-  try {
-    session = member().status().session;
-  } catch {
-    // Not a member yet.
-  }
-  return { status: session === 'live' ? 200 : 503, body: JSON.stringify({ ready: session === 'live', session }) };
-}
-
-/** For every answer; a node that is still joining has nothing to say. */
-function noticeOf(member: () => ClusterNodeHandle): string | undefined {
-  try {
-    return member().api.notice();
-  } catch {
-    return undefined;
-  }
-}
-
-/** The cluster's API of a node that may still be joining: every call asks for it anew. */
-function lateApi(member: () => ClusterNodeHandle): ClusterNodeHandle['api'] {
-  return new Proxy({} as ClusterNodeHandle['api'], {
-    get: (_target, name: string) => {
-      return (...args: unknown[]) => {
-        const api = member().api as unknown as Record<string, (...args: unknown[]) => unknown>;
-        return (api[name] as (...args: unknown[]) => unknown).apply(api, args);
-      };
     },
   });
 }

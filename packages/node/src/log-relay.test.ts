@@ -6,6 +6,8 @@ import { BoiError } from '@boi/core';
 import { systemClock } from '@boi/system';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
+import { openAccess } from './access/open.ts';
+import { RateLimiter } from './access/rate-limit.ts';
 import { createHandlers } from './http/handlers.ts';
 import { createServer } from './http/server.ts';
 import { type LocalLogRequest, type LocalLogs, LogRelay } from './log-relay.ts';
@@ -101,6 +103,7 @@ async function serve(self: NodeId, local: LocalLogs, api: ClusterApi, port = 0):
   const server = createServer({
     handlers: createHandlers({ api, relay, version: '0', self: () => ({ id: self }) }),
     internal: relay.internalRoutes(),
+    access: openAccess(new RateLimiter(systemClock, 0)),
     plain: [],
     log: pino({ level: 'silent' }),
   });

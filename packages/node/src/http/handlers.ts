@@ -3,7 +3,10 @@
 import type { ClusterApi } from '@boi/cluster';
 import type { DispatchBody, NodeId, ProjectId, RouteQuery, SpecId } from '@boi/core';
 import { BoiError, validateLogQuery } from '@boi/core';
+import { actorOf, actorView } from '../access/caller.ts';
+import type { IdentityDesk } from '../identity/desk.ts';
 import type { LogRelay } from '../log-relay.ts';
+import { createIdentityHandlers } from './identity-handlers.ts';
 import type { Call, Handlers } from './server.ts';
 import { streamSpecEvents } from './sse.ts';
 
@@ -12,9 +15,11 @@ export interface HandlerDeps {
   readonly relay: LogRelay;
   readonly self: () => { readonly id: NodeId; readonly name?: string };
   readonly version: string;
+  /** Undefined: the node runs without identities. */
+  readonly desk?: IdentityDesk;
 }
 
-export function createHandlers({ api, relay, self, version }: HandlerDeps): Handlers {
+export function createHandlers({ api, relay, self, version, desk }: HandlerDeps): Handlers {
   const project = async (params: Readonly<Record<string, string>>): Promise<ProjectId> =>
     (await api.project(params.prj as string)).id;
   const spec = async (params: Readonly<Record<string, string>>): Promise<{ prj: ProjectId; spc: SpecId }> => {
@@ -29,14 +34,14 @@ export function createHandlers({ api, relay, self, version }: HandlerDeps): Hand
     (await api.node(params.nod as string)).id as NodeId;
 
   return {
-    'spec.dispatch': async ({ params, body, reply }) => {
+    'spec.dispatch': async ({ params, body, reply, caller }) => {
       const request = body as DispatchBody;
       if (request.dryRun === true) {
         throw new BoiError('bad-request', '/body/dryRun: a dry run is asked of POST …/specs/plan', {
           issues: [{ path: '/body/dryRun', message: 'ask POST …/specs/plan instead' }],
         });
       }
-      const answer = await api.dispatch(await project(params), request);
+      const answer = await api.dispatch(await project(params), request, actorOf(caller));
       if (answer.existing) reply.header('x-boi-existing', 'true');
       return answer;
     },
@@ -52,13 +57,13 @@ export function createHandlers({ api, relay, self, version }: HandlerDeps): Hand
       await streamSpecEvents(api, prj, spc, call.query.tasks !== false, call);
       return undefined;
     },
-    'spec.cancel': async ({ params }) => {
+    'spec.cancel': async ({ params, caller }) => {
       const { prj, spc } = await spec(params);
-      return api.cancelSpec(prj, spc);
+      return api.cancelSpec(prj, spc, actorOf(caller));
     },
-    'spec.retry': async ({ params, body }) => {
+    'spec.retry': async ({ params, body, caller }) => {
       const { prj, spc } = await spec(params);
-      return api.retrySpec(prj, spc, (body as { idempotencyKey?: string }).idempotencyKey);
+      return api.retrySpec(prj, spc, (body as { idempotencyKey?: string }).idempotencyKey, actorOf(caller));
     },
     'task.show': async ({ params }) => {
       const { prj, tsk } = await task(params);
@@ -69,35 +74,35 @@ export function createHandlers({ api, relay, self, version }: HandlerDeps): Hand
       await relay.stream(prj, tsk, validateLogQuery(call.query), call);
       return undefined;
     },
-    'task.cancel': async ({ params }) => {
+    'task.cancel': async ({ params, caller }) => {
       const { prj, tsk } = await task(params);
-      return api.cancelTask(prj, tsk);
+      return api.cancelTask(prj, tsk, actorOf(caller));
     },
-    'task.retry': async ({ params }) => {
+    'task.retry': async ({ params, caller }) => {
       const { prj, tsk } = await task(params);
-      return api.retryTask(prj, tsk);
+      return api.retryTask(prj, tsk, actorOf(caller));
     },
-    'task.kill': async ({ params }) => {
+    'task.kill': async ({ params, caller }) => {
       const { prj, tsk } = await task(params);
-      return api.killTask(prj, tsk);
+      return api.killTask(prj, tsk, actorOf(caller));
     },
     'node.list': async ({ query, reply }) => aged(reply, await api.listNodes(query as RouteQuery<'node.list'>)),
     'node.show': async ({ params, query, reply }) =>
       aged(reply, await api.node(params.nod as string, (query as RouteQuery<'node.show'>).stale)),
-    'node.cordon': async ({ params }) => api.cordon(await node(params)),
+    'node.cordon': async ({ params, caller }) => api.cordon(await node(params), actorOf(caller)),
     'node.uncordon': async ({ params }) => api.uncordon(await node(params)),
-    'node.drain': async ({ params, body }) =>
-      api.drain(await node(params), (body as { deadlineMs?: number }).deadlineMs ?? DRAIN_DEFAULT_MS),
+    'node.drain': async ({ params, body, caller }) =>
+      api.drain(await node(params), (body as { deadlineMs?: number }).deadlineMs ?? DRAIN_DEFAULT_MS, actorOf(caller)),
     'node.remove': async ({ params }) => api.removeNode(await node(params)),
     'cluster.show': async ({ query, reply }) =>
       aged(reply, await api.cluster((query as RouteQuery<'cluster.show'>).stale)),
-    'cluster.pause': async () => api.setPaused(true),
-    'cluster.resume': async () => api.setPaused(false),
+    'cluster.pause': async ({ caller }) => api.setPaused(true, actorOf(caller)),
+    'cluster.resume': async ({ caller }) => api.setPaused(false, actorOf(caller)),
     'cluster.fsck': async () => api.fsck(),
     'cluster.repair': async ({ body }) => api.repair((body as { apply?: boolean }).apply === true),
     'local.show': async () => api.local(),
     'local.fallback': async ({ body }) => api.setFallback((body as { on: boolean }).on),
-    whoami: async () => {
+    whoami: async ({ caller }) => {
       const cluster = await api.cluster();
       const { id, name } = self();
       return {
@@ -105,8 +110,10 @@ export function createHandlers({ api, relay, self, version }: HandlerDeps): Hand
         cluster: cluster.id,
         version,
         defaultProject: cluster.defaultProject,
+        actor: actorView(caller),
       };
     },
+    ...createIdentityHandlers(desk),
   };
 }
 

@@ -11,6 +11,8 @@ import {
 import { systemClock } from '@boi/system';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openAccess } from '../access/open.ts';
+import { RateLimiter } from '../access/rate-limit.ts';
 import { LogRelay } from '../log-relay.ts';
 import { createHandlers } from './handlers.ts';
 import { createServer } from './server.ts';
@@ -335,6 +337,7 @@ const server = createServer({
     self: () => ({ id: 'nod_01h455vb4pex5vsknk084sn02q' as NodeId }),
   }),
   internal: relay.internalRoutes(),
+  access: openAccess(new RateLimiter(systemClock, 0)),
   plain: [],
   log: pino({ level: 'silent' }),
 });

@@ -4,7 +4,7 @@
  * Without transport security the daemon listens on loopback only, and that must not let a web page drive it: a request
  * whose `Host` is not an address of this node (DNS rebinding), or that carries the `Origin` of another site, is refused.
  */
-import { BoiError, ERROR_CODES, ROUTES, type RouteId, type RouteShape } from '@boi/core';
+import { assert, BoiError, ERROR_CODES, ROUTES, type RouteId, type RouteRole, type RouteShape } from '@boi/core';
 import { Ajv } from 'ajv';
 import fastify, {
   type FastifyBaseLogger,
@@ -15,6 +15,8 @@ import fastify, {
 } from 'fastify';
 import type { Logger } from 'pino';
 import { Type } from 'typebox';
+import type { Caller } from '../access/caller.ts';
+import { type Access, enforceAccess } from '../access/enforce.ts';
 import { PROBLEM_TYPE, problemOf, toBoiError } from './problem.ts';
 
 /** A spec file of 1 MiB, escaped as a JSON string, with room for its variables. */
@@ -31,6 +33,8 @@ export interface Call {
   readonly request: FastifyRequest;
   /** Aborted when the client goes away or the server stops. */
   readonly signal: AbortSignal;
+  /** Who asks. Public routes have none: reading it there is a bug. */
+  readonly caller: Caller;
 }
 
 /** Answers the body; a stream handler takes over the reply (`reply.hijack()`) and answers undefined. */
@@ -39,8 +43,16 @@ export type Handlers = { readonly [K in RouteId]: Handler };
 
 export interface PlainRoute {
   readonly path: string;
+  readonly role: RouteRole;
   readonly type: string;
   readonly handler: () => Promise<{ readonly status: number; readonly body: string }>;
+}
+
+/** Between nodes: the caller's certificate is a node's. */
+export interface InternalRoute {
+  readonly path: string;
+  readonly querystring: object;
+  readonly handler: Handler;
 }
 
 export interface ServerOptions {
@@ -48,7 +60,8 @@ export interface ServerOptions {
   /** Health, metrics, OpenAPI document. */
   readonly plain: readonly PlainRoute[];
   /** Internal routes between nodes, same contract as the table's. */
-  readonly internal?: readonly { readonly path: string; readonly querystring: object; readonly handler: Handler }[];
+  readonly internal?: readonly InternalRoute[];
+  readonly access: Access;
   readonly log: Logger;
   /** Host names, besides loopback ones, under which this node may be asked. */
   readonly hosts?: readonly string[];
@@ -117,14 +130,17 @@ export function createServer(options: ServerOptions): FastifyInstance {
     const notice = options.notice?.();
     if (notice !== undefined) reply.header('x-boi-notice', notice);
   });
+  enforceAccess(app, options.access);
   app.addHook('onResponse', async (request, reply) => {
     options.onRequest?.(request.routeOptions.url ?? 'unknown', reply.statusCode, reply.elapsedTime / 1000);
   });
 
-  for (const [id, { method, path, params, query, body, status }] of Object.entries(ROUTES) as [RouteId, RouteShape][]) {
+  for (const [id, shape] of Object.entries(ROUTES) as [RouteId, RouteShape][]) {
+    const { method, path, role, params, query, body, status } = shape;
     app.route({
       method,
       url: path,
+      config: { role },
       schema: {
         ...(params === undefined ? {} : { params: Type.Object(params as never) }),
         querystring: query ?? Type.Object({}, { additionalProperties: false }),
@@ -137,12 +153,13 @@ export function createServer(options: ServerOptions): FastifyInstance {
     app.route({
       method: 'GET',
       url: route.path,
+      config: { role: 'node' },
       schema: { querystring: route.querystring },
       handler: handle(route.handler, 200),
     });
   }
   for (const route of options.plain) {
-    app.get(route.path, async (_request, reply) => {
+    app.get(route.path, { config: { role: route.role } }, async (_request, reply) => {
       const { status, body } = await route.handler();
       return reply
         .code(status)
@@ -185,6 +202,10 @@ function handle(handler: Handler, status: number) {
         reply,
         request,
         signal: abort.signal,
+        get caller() {
+          assert(request.caller !== undefined, 'a public route has no caller');
+          return request.caller;
+        },
       });
       if (reply.sent) return reply;
       if (reply.statusCode === 200) reply.code(status);

@@ -1,0 +1,127 @@
+/**
+ * The daemon's API put together: the routes of the table over the cluster's API, health, readiness, metrics, the OpenAPI
+ * document. It listens before the node is a member (its address must be known to register) and answers 503 until then.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { ClusterNodeHandle } from '@boi/cluster';
+import type { NodeId } from '@boi/core';
+import type { CountingStore } from '@boi/store';
+import { type Logger, systemClock } from '@boi/system';
+import type { FastifyInstance } from 'fastify';
+import { openAccess } from '../access/open.ts';
+import { RateLimiter } from '../access/rate-limit.ts';
+import type { DaemonConfig } from '../config.ts';
+import { LogRelay } from '../log-relay.ts';
+import type { MetricsRegistry } from '../metrics-registry.ts';
+import { remoteLogs } from '../remote-logs.ts';
+import { VERSION } from '../version.ts';
+import type { Workshop } from '../workshop.ts';
+import { createHandlers } from './handlers.ts';
+import { openApiDocument } from './openapi.ts';
+import { createServer, type PlainRoute } from './server.ts';
+
+export interface DaemonServerDeps {
+  readonly config: DaemonConfig;
+  readonly id: NodeId;
+  readonly log: Logger;
+  readonly metrics: MetricsRegistry;
+  readonly workshop: Workshop;
+  readonly member: () => ClusterNodeHandle;
+  readonly counted: CountingStore;
+}
+
+export function createDaemonServer({
+  config,
+  id,
+  log,
+  metrics,
+  workshop,
+  member,
+  counted,
+}: DaemonServerDeps): FastifyInstance {
+  const api = lateApi(member);
+  const relay = new LogRelay({ api, local: workshop.logs, self: () => id, clock: systemClock, remote: remoteLogs });
+  const lag = monitorEventLoopDelay({ resolution: 20 });
+  lag.enable();
+  let scraped = { writes: 0, reads: 0 };
+  const plain: PlainRoute[] = [
+    {
+      path: '/healthz',
+      role: 'public',
+      type: 'application/json',
+      handler: async () => ({ status: 200, body: '{"status":"ok"}' }),
+    },
+    { path: '/readyz', role: 'viewer', type: 'application/json', handler: async () => readiness(member) },
+    {
+      path: '/metrics',
+      role: 'viewer',
+      type: metrics.contentType,
+      handler: async () => {
+        metrics.gauge('boi_core_process_resident_bytes', process.memoryUsage.rss());
+        metrics.gauge('boi_core_process_event_loop_lag_seconds', Number.isNaN(lag.mean) ? 0 : lag.mean / 1e9);
+        lag.reset();
+        const { writes, reads } = counted.counts;
+        metrics.count('boi_core_store_writes_total', writes - scraped.writes);
+        metrics.count('boi_core_store_reads_total', reads - scraped.reads);
+        scraped = { writes, reads };
+        return { status: 200, body: await metrics.text() };
+      },
+    },
+    {
+      path: '/openapi.json',
+      role: 'viewer',
+      type: 'application/json',
+      handler: async () => ({ status: 200, body: JSON.stringify(openApiDocument(VERSION)) }),
+    },
+  ];
+  const server = createServer({
+    handlers: createHandlers({
+      api,
+      relay,
+      version: VERSION,
+      self: () => ({ id, ...(config.name === undefined ? {} : { name: config.name }) }),
+    }),
+    internal: relay.internalRoutes(),
+    access: openAccess(new RateLimiter(systemClock, config['request-rate'])),
+    notice: () => noticeOf(member),
+    plain,
+    log,
+    onRequest: (route, status, seconds) => {
+      metrics.count('boi_core_http_requests_total', 1, { route, status: String(status) });
+      metrics.observe('boi_core_http_request_seconds', seconds, { route });
+    },
+  });
+  server.addHook('onClose', async () => lag.disable());
+  return server;
+}
+
+async function readiness(member: () => ClusterNodeHandle): Promise<{ status: number; body: string }> {
+  let session = 'joining';
+  try {
+    session = member().status().session;
+  } catch {
+    // Not a member yet.
+  }
+  return { status: session === 'live' ? 200 : 503, body: JSON.stringify({ ready: session === 'live', session }) };
+}
+
+/** For every answer; a node that is still joining has nothing to say. */
+function noticeOf(member: () => ClusterNodeHandle): string | undefined {
+  try {
+    return member().api.notice();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The cluster's API of a node that may still be joining: every call asks for it anew. */
+function lateApi(member: () => ClusterNodeHandle): ClusterNodeHandle['api'] {
+  return new Proxy({} as ClusterNodeHandle['api'], {
+    get: (_target, name: string) => {
+      return (...args: unknown[]) => {
+        const api = member().api as unknown as Record<string, (...args: unknown[]) => unknown>;
+        return (api[name] as (...args: unknown[]) => unknown).apply(api, args);
+      };
+    },
+  });
+}
