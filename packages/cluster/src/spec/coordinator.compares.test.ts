@@ -1,10 +1,12 @@
-/** What a coordinator must not get wrong when a watch is late. */
+/** What a coordinator must not get wrong when a watch is late, or an answer is lost. */
+import type { MemoryStore, Txn } from '@boi/store';
 import { FaultyStore } from '@boi/store/testing';
 import { expect, test } from 'vitest';
 import { initCluster } from '../init.ts';
 import { StoreMembership } from '../membership/membership.ts';
 import { codecs, SCHEMA_VERSION } from '../records.ts';
 import { fixture, nodeRecord, put, testNode } from '../testing/fixtures.ts';
+import { SpecRig } from '../testing/spec-rig.ts';
 import { dispatcherGone } from './spec-ref.ts';
 
 test('a dispatcher that the membership has not heard of yet is not taken for gone', async () => {
@@ -32,4 +34,51 @@ test('a dispatcher that the membership has not heard of yet is not taken for gon
   const stopped = membership.stop();
   await f.clock.advance(1);
   await stopped;
+});
+
+test('the end of a spec is told once, also when the answer to its last transaction is lost', async () => {
+  let lost = 0;
+  /** The last transaction is the one that deletes the coordinator's key: applied, and not answered. */
+  const losing = (store: MemoryStore) =>
+    new Proxy(store, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        const call = value.bind(target) as (txn: Txn) => Promise<unknown>;
+        if (name !== 'txn') return call;
+        return async (txn: Txn) => {
+          const answer = await call(txn);
+          const last = txn.success.some((op) => op.op === 'delete' && op.key.includes('/coord/'));
+          if (!last || lost > 0) return answer;
+          lost++;
+          return { outcome: 'unknown', cause: new Error('no answer') };
+        };
+      },
+    });
+  const rig = await SpecRig.create(1, {}, losing);
+  const spc = await rig.dispatch([{}, { needs: [1] }]);
+  expect((await rig.runToEnd(spc)).state).toBe('succeeded');
+  await rig.settle(1_000);
+  expect(lost).toBe(1);
+  expect(rig.f.events.filter(({ kind }) => kind.startsWith('spec.'))).toMatchObject([
+    { kind: 'spec.started', spec: spc },
+    { kind: 'spec.completed', spec: spc, outcome: 'succeeded' },
+  ]);
+  expect(rig.node(1).coordinators.size).toBe(0);
+  await rig.stop();
+});
+
+test('a spec whose coordination goes away and comes back at once is coordinated on', async () => {
+  const rig = await SpecRig.create(1);
+  const spc = await rig.dispatch([{}, { needs: [1] }]);
+  await rig.settle();
+  const key = rig.f.keys.coord(rig.node(1).id, spc);
+  const { kv } = await rig.f.store.get(key);
+  const value = kv?.value.toString() ?? '';
+  await rig.f.store.txn({ compares: [], success: [{ op: 'delete', key }] });
+  await rig.f.store.txn({ compares: [], success: [{ op: 'put', key, value }] });
+  await rig.settle();
+  expect(rig.node(1).coordinators.size).toBe(1);
+  expect((await rig.runToEnd(spc)).state).toBe('succeeded');
+  await rig.stop();
 });

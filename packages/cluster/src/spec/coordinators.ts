@@ -15,6 +15,8 @@ export class Coordinators {
   readonly #deps: NodeDeps;
   readonly #mirror: Mirror<CoordRecord>;
   readonly #running = new Map<SpecId, Coordinator>();
+  /** Named again while one still runs: it may be ending because of the time before. */
+  readonly #again = new Map<SpecId, CoordRecord>();
   readonly #ending = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   #unsubscribe: (() => void)[] = [];
@@ -44,7 +46,8 @@ export class Coordinators {
       this.#mirror.onChange((changes) => {
         for (const { key, after } of changes) {
           const spc = lastPart(key) as SpecId;
-          if (after === undefined) this.#end(spc);
+          // It may be about to learn that its own last transaction took the key away: it ends by itself.
+          if (after === undefined) this.#gone(spc);
           else this.#begin(spc, after.record);
         }
       }),
@@ -72,10 +75,19 @@ export class Coordinators {
   }
 
   #begin(spc: SpecId, record: CoordRecord): void {
-    if (this.#running.has(spc) || this.#stopping.signal.aborted) return;
+    if (this.#stopping.signal.aborted) return;
+    if (this.#running.has(spc)) {
+      this.#again.set(spc, record);
+      return;
+    }
     const coordinator = new Coordinator(this.#deps, { prj: record.prj, spc }, () => this.#end(spc));
     this.#running.set(spc, coordinator);
     coordinator.start();
+  }
+
+  #gone(spc: SpecId): void {
+    this.#again.delete(spc);
+    this.#running.get(spc)?.released();
   }
 
   #end(spc: SpecId): void {
@@ -83,6 +95,9 @@ export class Coordinators {
     if (coordinator === undefined) return;
     this.#running.delete(spc);
     this.#track(coordinator.stop());
+    const record = this.#again.get(spc);
+    this.#again.delete(spc);
+    if (record !== undefined) this.#begin(spc, record);
   }
 
   #track(work: Promise<void>): void {
