@@ -24,7 +24,8 @@ import {
 import type { NodeDeps } from '../deps.ts';
 import { locateTask } from '../placement/locate.ts';
 import { cancelSpec, cancelTask, noTask } from '../spec/cancel.ts';
-import type { AcceptProgress, Dispatcher } from '../spec/dispatch.ts';
+import type { Dispatcher } from '../spec/dispatch.ts';
+import type { AcceptProgress } from '../spec/draft.ts';
 import { planDispatch } from '../spec/plan-dispatch.ts';
 import { retrySpec, retryTask } from '../spec/retry.ts';
 import type { Adopter } from '../takeover/adopt.ts';

@@ -27,7 +27,7 @@ import {
 } from '@boi/core';
 import type { StoreHealth } from '../base/store-health.ts';
 import type { NodeDeps } from '../deps.ts';
-import type { AcceptProgress } from '../spec/dispatch.ts';
+import type { AcceptProgress } from '../spec/draft.ts';
 import type { Api } from './api.ts';
 import type { Actor, ClusterApi, LogPlaces, NodePage, Page, Stale } from './api-types.ts';
 import { cachedCluster, cachedNode, cachedNodes } from './cached-views.ts';
