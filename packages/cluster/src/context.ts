@@ -47,7 +47,10 @@ export interface ClusterContext {
 export interface ClusterConfig {
   /** Lease of the node's session. Renewed every third of it. 3 000–120 000, default 15 000. */
   readonly sessionTtlMs: number;
-  /** Claimed beyond the free slots so that the next start needs no round trip, per slot. Default 1, at most 100 in all. */
+  /**
+   * Claimed beyond the free slots so that the next start needs no round trip, per slot. Default 1, at most 100 in all, and
+   * no more than slots came free in the last second.
+   */
   readonly lookAheadPerSlot: number;
   /** Results wait this long for company before they are committed. Default 3. */
   readonly commitWindowMs: number;

@@ -1,4 +1,4 @@
-import type { NodeId, TaskId } from '@boi/core';
+import { indexOf, type NodeId, type TaskId } from '@boi/core';
 import type { FaultPlan } from '@boi/store/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { moveTxn, unclaimed } from './placement/move.ts';
@@ -112,6 +112,27 @@ describe('slots', () => {
   });
 });
 
+describe('claims made ahead', () => {
+  test('do not keep work from an idle node while long tasks run here', async () => {
+    // The first ones end soon, so that there is a look-ahead; then all slots are taken for an hour.
+    await cluster.join(1, { slots: 2, script: ({ task }) => ({ durationMs: indexOf(task) <= 4 ? 100 : 3_600_000 }) });
+    const spec = await cluster.dispatch({ tasks: tasks(8) });
+    await cluster.clock.until(
+      () => cluster.running(spec).length === 2 && starts().length === 6,
+      2_000,
+      'two long ones run',
+    );
+    await cluster.join(2, { slots: 4, script: takes(100) });
+    await cluster.clock.until(
+      async () => (await cluster.results(spec.id as never)).size === 6,
+      15_000,
+      'the rest is done',
+    );
+    const elsewhere = cluster.nodes[1]?.runner.witnesses.map(({ assignment }) => indexOf(assignment.task)).sort();
+    expect(elsewhere).toEqual([7, 8]);
+  });
+});
+
 describe('concurrency keys', () => {
   test('no more tasks with a key run at once than its limit, over all nodes', async () => {
     await cluster.joinAll(3, { script: takes(50) });
@@ -189,12 +210,17 @@ describe('pause', () => {
   test('stops claims from its commit on, gives back what was claimed ahead, and is undone', async () => {
     await cluster.join(1, { slots: 2, script: takes(1_000) });
     const spec = await cluster.dispatch({ tasks: tasks(8) });
-    await cluster.clock.until(() => cluster.running(spec).length === 2, 1_000, 'two run');
+    await cluster.clock.until(() => starts().length === 4, 2_000, 'two have ended, two run');
+    await cluster.clock.until(
+      async () => [...(await cluster.entries()).values()].filter(({ claim }) => claim !== undefined).length === 4,
+      1_000,
+      'two are claimed ahead',
+    );
     await setPaused(true);
     await cluster.clock.advance(5_000);
-    expect(starts()).toHaveLength(2);
+    expect(starts()).toHaveLength(4);
     const waiting = [...(await cluster.entries()).values()];
-    expect(waiting).toHaveLength(6);
+    expect(waiting).toHaveLength(4);
     expect(waiting.every(({ claim, deliveries }) => claim === undefined && deliveries === 0)).toBe(true);
     await setPaused(false);
     await cluster.untilDone(spec);

@@ -102,6 +102,7 @@ export class ClusterNode implements ClusterNodeHandle {
       held,
       ended: (task, report) => {
         this.#cooldown.ended(report);
+        this.#loop.freed();
         this.#committer.add(task, report);
       },
       freed: (task) => this.#settled(task, task.stop !== 'superseded'),
@@ -141,6 +142,7 @@ export class ClusterNode implements ClusterNodeHandle {
       endLost: (candidate) => this.#endLost(candidate),
       refresh: () => this.#membership.resync(),
       lose: (why) => this.#session.lose(why),
+      settled,
       turned: () => this.#turned(),
     });
     this.#load = new LoadWriter(ctx, this.#session, () => this.#loadNow());

@@ -7,18 +7,23 @@
  * the answer is the fence. Refused as a whole: something the plan was made of has changed, it is read again first. An entry
  * refused: its change is on its way to the mirror, which will put it where it belongs. Unknown: the identical batch again.
  *
+ * It claims no more ahead of its free slots than came free in the last second, and hands back what has waited for one too
+ * long: behind tasks that run for an hour a claim would keep work from nodes that are idle, since only what is not claimed
+ * can be stolen.
+ *
  * Every turn is a heartbeat, whether it claims or not: the session renews its lease only while the loop turns.
  */
 import { type ProjectId, randomHex, type TaskId, type Timer } from '@boi/core';
 import { ABSENT, type BatchItemAnswer, batchItemsMax, compareRevisions, type Revision, unchanged } from '@boi/store';
 import { settleBatch } from '../base/settle.ts';
+import { handBack } from '../commit/hand-back.ts';
 import type { NodeDeps } from '../deps.ts';
 import type { MembershipSnapshot } from '../membership/membership-types.ts';
 import { codecs } from '../records.ts';
 import { gotten } from '../spec/spec-ref.ts';
 import { type Candidate, type Pick, planClaims } from './claim-plan.ts';
 import { type Claiming, claimTxn, headerIn } from './claim-txn.ts';
-import { claimEvent, type HeldTasks, newHeld } from './held.ts';
+import { claimEvent, type Held, type HeldTasks, newHeld } from './held.ts';
 import type { Locks } from './locks.ts';
 import type { OwnQueue } from './own-queue.ts';
 import type { Runs } from './run.ts';
@@ -30,6 +35,10 @@ const BATCH_CHARS_MAX = 600_000;
 /** Tasks that run at once here, counting those that need no slot. */
 const RUNNING_MAX = 2_000;
 const AHEAD_MAX = 100;
+/** Slots that came free in so long say how many will in the next, which is more than a claim takes. */
+const TURNOVER_MS = 1_000;
+/** A claim made ahead is handed back when no slot was free for it in so long. */
+const AHEAD_WAIT_MS = 2_000;
 /** The loop turns at least this often. */
 const TURN_MS = 1_000;
 /** Silent for longer than this, it does not turn any more. */
@@ -54,6 +63,8 @@ export interface ClaimLoopOptions {
   readonly refresh: () => Promise<void>;
   /** The record of this session is gone. */
   readonly lose: (why: string) => void;
+  /** A claim is no longer held; whether that was this node's own doing. */
+  readonly settled: (held: Held, applied: boolean) => void;
   /** After each turn. */
   readonly turned: () => void;
 }
@@ -67,6 +78,10 @@ export class ClaimLoop {
   #passedOver: ReadonlyMap<TaskId, number> = new Map();
   #served: ReadonlyMap<ProjectId, number> = new Map();
   #notBeforeMono = Number.NEGATIVE_INFINITY;
+  /** When slots came free lately, oldest first. */
+  readonly #freedMono: number[] = [];
+  /** Since when claims made ahead wait. */
+  readonly #aheadMono = new WeakMap<Held, number>();
   #woken = false;
   #wake: (() => void) | undefined;
   #running: Promise<void> | undefined;
@@ -97,6 +112,12 @@ export class ClaimLoop {
     this.#stopping.abort();
     this.wake();
     await this.#running;
+  }
+
+  /** A task has ended here. */
+  freed(): void {
+    this.#freedMono.push(this.#options.deps.ctx.clock.mono());
+    if (this.#freedMono.length > AHEAD_MAX) this.#freedMono.shift();
   }
 
   /** Something changed that may allow another claim or start. */
@@ -141,6 +162,7 @@ export class ClaimLoop {
     const considered = queue.mirror.revision;
     if (mayClaim() && this.#beatMono >= this.#notBeforeMono) {
       const picks = this.#plan();
+      await this.#handBackWaiting();
       if (picks.length > 0) {
         await this.#claim(picks);
         this.#woken = true;
@@ -152,16 +174,48 @@ export class ClaimLoop {
     return nextMs;
   }
 
+  async #handBackWaiting(): Promise<void> {
+    const { deps, held, runs, settled } = this.#options;
+    const { clock, log } = deps.ctx;
+    const nowMono = clock.mono();
+    const late: Held[] = [];
+    for (const ahead of held.inPhase('ahead')) {
+      const sinceMono = this.#aheadMono.get(ahead) ?? nowMono;
+      this.#aheadMono.set(ahead, sinceMono);
+      // One that smaller ones overtake keeps its turn: slots will be kept for it.
+      if (nowMono - sinceMono >= AHEAD_WAIT_MS && !runs.wasPassedOver(ahead)) late.push(ahead);
+    }
+    if (late.length === 0) return;
+    this.#sentMono = nowMono;
+    try {
+      await handBack(deps, held, late, settled);
+    } catch (error) {
+      // The session ended: what is claimed and not held is looked at anew with the next one.
+      if (!deps.session.signal().aborted) log.warn({ err: error }, 'claims made ahead could not be handed back');
+    } finally {
+      this.#sentMono = undefined;
+      this.#beatMono = clock.mono();
+    }
+  }
+
+  /** How many may wait here for a slot. */
+  #lookAhead(): number {
+    const { deps, capacity } = this.#options;
+    const { clock, config } = deps.ctx;
+    const sinceMono = clock.mono() - TURNOVER_MS;
+    const turnover = this.#freedMono.filter((mono) => mono >= sinceMono).length;
+    return Math.min(AHEAD_MAX, turnover, Math.ceil(capacity * config.lookAheadPerSlot));
+  }
+
   #plan(): readonly Pick[] {
-    const { deps, queue, held, locks, runs, capacity, share, endLost } = this.#options;
-    const { config } = deps.ctx;
+    const { queue, held, locks, runs, capacity, share, endLost } = this.#options;
     const waiting = runs.startAhead(capacity);
     const plan = planClaims({
       lanes: queue.lanes,
       freeSlots: waiting.holding ? 0 : capacity - held.busySlots,
       capacity,
       startMax: Math.min(BATCH_MAX, RUNNING_MAX - held.running),
-      aheadMax: Math.min(AHEAD_MAX, Math.ceil(capacity * config.lookAheadPerSlot)) - waiting.count,
+      aheadMax: this.#lookAhead() - waiting.count,
       riskyHere: held.risky,
       passedOver: this.#passedOver,
       served: this.#served,

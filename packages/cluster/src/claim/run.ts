@@ -41,7 +41,7 @@ export class Runs {
   readonly #stopping = new AbortController();
   readonly #tasks = new Set<Promise<void>>();
   /** How often each task claimed ahead was passed over by a smaller one. */
-  readonly #passed = new Map<Held, number>();
+  readonly #passed = new WeakMap<Held, number>();
 
   constructor(options: RunsOptions) {
     this.#options = options;
@@ -88,6 +88,11 @@ export class Runs {
       for (const other of tooLarge) this.#passed.set(other, (this.#passed.get(other) ?? 0) + 1);
     }
     return { count, holding: tooLarge.some((other) => (this.#passed.get(other) ?? 0) >= PASS_MAX) };
+  }
+
+  /** Whether a smaller one was started before this claim, which was made ahead. */
+  wasPassedOver(held: Held): boolean {
+    return (this.#passed.get(held) ?? 0) > 0;
   }
 
   /** Changes of the own queue, in order. */
