@@ -2,7 +2,7 @@
  * The only place that builds or takes apart store keys. Layout: docs/architecture.md, "Keys". All keys are ASCII below one
  * prefix; names are percent-encoded. Ranges are half-open `[start, end)`.
  */
-import type { NodeId, ProjectId, SpecId, TaskId } from '@boi/core';
+import type { EventId, NodeId, ProjectId, SpecId, TaskId, TokenId, UserId } from '@boi/core';
 import { prefixEnd } from '@boi/store';
 
 export interface KeyRange {
@@ -77,6 +77,20 @@ export class Keys {
   allIdempotency = () => range(`${this.prefix}idempotency/`);
   hold = (id: string) => `${this.prefix}holds/${id}`;
   holds = () => range(`${this.prefix}holds/`);
+
+  ca = () => `${this.prefix}ca/current`;
+  admin = (nod: NodeId) => `${this.prefix}ca/admins/${nod}`;
+  admins = () => range(`${this.prefix}ca/admins/`);
+  member = (nod: NodeId) => `${this.prefix}members/${nod}`;
+  members = () => range(`${this.prefix}members/`);
+  /** Which member has a key: `fingerprint` is that of the public key. */
+  memberKey = (fingerprint: string) => `${this.prefix}memberkeys/${fingerprint}`;
+  token = (tok: TokenId) => `${this.prefix}tokens/${tok}`;
+  tokens = () => range(`${this.prefix}tokens/`);
+  user = (usr: UserId) => `${this.prefix}users/${usr}`;
+  users = () => range(`${this.prefix}users/`);
+  audit = (evt: EventId) => `${this.prefix}audit/${evt}`;
+  audits = () => range(`${this.prefix}audit/`);
 
   /** The parts of a key after the prefix, or undefined for a key that is not ours. */
   parts(key: string): readonly string[] | undefined {

@@ -242,7 +242,8 @@ export interface Codec<T> {
   decode(key: string, value: Uint8Array): T;
 }
 
-function codec<S extends TSchema>(kind: string, schema: S): Codec<Static<S>> {
+/** The codec of a schema whose `v` is {@link SCHEMA_VERSION}. `kind` is what messages call the record. */
+export function codec<S extends TSchema>(kind: string, schema: S): Codec<Static<S>> {
   let validator: Validator | undefined;
   return {
     encode: (record) => JSON.stringify(record),
