@@ -18,7 +18,7 @@ import type { QueueEntry, Stored } from './records.ts';
 import { Coordinators } from './spec/coordinators.ts';
 import { Dispatcher } from './spec/dispatch.ts';
 import { SpecBodies } from './spec/spec-body.ts';
-import { Adopter } from './takeover/adopt.ts';
+import { Adopter } from './takeover/adopter.ts';
 import { WedgeDuty } from './takeover/wedge.ts';
 import { Archiver } from './upkeep/archive.ts';
 import { Compactor } from './upkeep/compact.ts';

@@ -28,7 +28,7 @@ import type { Dispatcher } from '../spec/dispatch.ts';
 import type { AcceptProgress } from '../spec/draft.ts';
 import { planDispatch } from '../spec/plan-dispatch.ts';
 import { retrySpec, retryTask } from '../spec/retry.ts';
-import type { Adopter } from '../takeover/adopt.ts';
+import type { Adopter } from '../takeover/adopter.ts';
 import { killClaim } from '../takeover/kill.ts';
 import { fsck } from '../upkeep/fsck.ts';
 import { repair } from '../upkeep/fsck-repair.ts';

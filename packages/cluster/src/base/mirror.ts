@@ -25,6 +25,7 @@ import {
 import type { ClusterContext } from '../context.ts';
 import type { KeyRange } from '../keys.ts';
 import type { Codec, Stored } from '../records.ts';
+import { wholeRange } from './pages.ts';
 
 export interface Change<T> {
   readonly key: string;
@@ -152,7 +153,7 @@ export class Mirror<T> {
     for (let backoffMs = BACKOFF_FIRST_MS; ; backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS)) {
       signal.throwIfAborted();
       try {
-        const { kvs, revision } = await this.#pages(false);
+        const { kvs, revision } = await wholeRange(ctx.store, range);
         if (generation !== this.#generation) {
           signal.throwIfAborted();
           // A newer listing has taken over: who waits for this one needs a view at least as new, which is there with that.
@@ -181,21 +182,6 @@ export class Mirror<T> {
         await sleep(ctx.clock, backoffMs, signal);
       }
     }
-  }
-
-  /** The whole range at one revision. */
-  async #pages(keysOnly: boolean): Promise<{ kvs: KeyValue[]; revision: Revision }> {
-    const { ctx, range } = this.#options;
-    const first = await ctx.store.range({ ...range, keysOnly });
-    const kvs = [...first.kvs];
-    let more = first.more;
-    while (more) {
-      const start = `${(kvs.at(-1) as KeyValue).key} `;
-      const page = await ctx.store.range({ start, end: range.end, revision: first.revision, keysOnly });
-      kvs.push(...page.kvs);
-      more = page.more;
-    }
-    return { kvs, revision: first.revision };
   }
 
   #replace(kvs: readonly KeyValue[], revision: Revision): void {
@@ -256,7 +242,7 @@ export class Mirror<T> {
   }
 
   async #relist(relistMs: number, signal: AbortSignal): Promise<void> {
-    const { ctx, what } = this.#options;
+    const { ctx, what, range } = this.#options;
     for (;;) {
       await sleep(ctx.clock, jitter(ctx.random, relistMs, 0.2), signal);
       const generation = this.#generation;
@@ -265,7 +251,7 @@ export class Mirror<T> {
       const deleted = new Set<string>();
       this.#deleted = deleted;
       try {
-        const { kvs, revision } = await this.#pages(true);
+        const { kvs, revision } = await wholeRange(ctx.store, range, { keysOnly: true });
         const suspects = this.#differences(kvs, revision);
         if (suspects.length === 0) continue;
         await sleep(ctx.clock, REPAIR_GRACE_MS, signal);

@@ -13,8 +13,9 @@
  *
  * Every turn is a heartbeat, whether it claims or not: the session renews its lease only while the loop turns.
  */
-import { type ProjectId, randomHex, type TaskId, type Timer } from '@boi/core';
+import { type ProjectId, randomHex, type TaskId } from '@boi/core';
 import { ABSENT, type BatchItemAnswer, batchItemsMax, compareRevisions, type Revision, unchanged } from '@boi/store';
+import { Bell } from '../base/bell.ts';
 import { settleBatch } from '../base/settle.ts';
 import { handBack } from '../commit/hand-back.ts';
 import type { NodeDeps } from '../deps.ts';
@@ -82,13 +83,13 @@ export class ClaimLoop {
   readonly #freedMono: number[] = [];
   /** Since when claims made ahead wait. */
   readonly #aheadMono = new WeakMap<Held, number>();
-  #woken = false;
-  #wake: (() => void) | undefined;
+  readonly #bell: Bell;
   #running: Promise<void> | undefined;
   readonly #stopping = new AbortController();
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options;
+    this.#bell = new Bell(options.deps.ctx.clock);
   }
 
   /** Newest revision of the own queue the loop has considered. */
@@ -122,15 +123,14 @@ export class ClaimLoop {
 
   /** Something changed that may allow another claim or start. */
   wake(): void {
-    this.#woken = true;
-    this.#wake?.();
+    this.#bell.ring();
   }
 
   async #run(): Promise<void> {
     const { log } = this.#options.deps.ctx;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      this.#woken = false;
+      this.#bell.clear();
       let nextMs: number | undefined;
       try {
         nextMs = await this.#turn();
@@ -138,20 +138,8 @@ export class ClaimLoop {
         // A bug must not end the loop silently: the session would keep its lease while nothing is claimed.
         if (!signal.aborted) log.error({ err: error }, 'a turn of the claim loop failed');
       }
-      if (!signal.aborted && !this.#woken) await this.#sleep(Math.min(nextMs ?? TURN_MS, TURN_MS));
+      if (!signal.aborted) await this.#bell.wait(Math.min(nextMs ?? TURN_MS, TURN_MS));
     }
-  }
-
-  #sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      let timer: Timer | undefined;
-      this.#wake = () => {
-        timer?.cancel();
-        this.#wake = undefined;
-        resolve();
-      };
-      timer = this.#options.deps.ctx.clock.timer(delayMs, this.#wake);
-    });
   }
 
   /** Answers in how many milliseconds the next entry is due, if one waits. */
@@ -165,7 +153,7 @@ export class ClaimLoop {
       await this.#handBackWaiting();
       if (picks.length > 0) {
         await this.#claim(picks);
-        this.#woken = true;
+        this.#bell.ring();
       }
     }
     locks.tidy((project, hash) => queue.waitsForLock(project, hash));

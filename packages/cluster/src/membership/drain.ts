@@ -9,8 +9,8 @@
  * is undone by the settings changing back: the next turn of the claim loop claims again. Claims made ahead that never
  * started are handed back as soon as claims stop.
  */
-import type { Timer } from '@boi/core';
 import type { Revision } from '@boi/store';
+import { Bell } from '../base/bell.ts';
 import type { Held, HeldTasks } from '../claim/held.ts';
 import type { OwnQueue } from '../claim/own-queue.ts';
 import type { Runs } from '../claim/run.ts';
@@ -41,13 +41,14 @@ export class Drain {
   #leavingAtMono: number | undefined;
   /** Of the settings' deadline on the monotonic clock, so that a wrong wall clock errs once at most. */
   #deadline: { readonly confRevision: Revision; readonly atMono: number } | undefined;
-  #wake: (() => void) | undefined;
+  readonly #bell: Bell;
   #running: Promise<void> | undefined;
   #toldDrained = false;
   #requeued = 0;
 
   constructor(options: DrainOptions) {
     this.#options = options;
+    this.#bell = new Bell(options.deps.ctx.clock);
   }
 
   get standing(): Standing {
@@ -65,13 +66,13 @@ export class Drain {
   }
 
   start(): void {
-    const unsubscribe = this.#options.deps.membership.onChange(() => this.#wake?.());
+    const unsubscribe = this.#options.deps.membership.onChange(() => this.#bell.ring());
     this.#running = this.#run().finally(unsubscribe);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#wake?.();
+    this.#bell.ring();
     await this.#running;
   }
 
@@ -82,18 +83,20 @@ export class Drain {
     this.#leavingAtMono = clock.mono() + drainMs;
     const endMono = this.#leavingAtMono + graceMs;
     while (clock.mono() < endMono) {
+      this.#bell.clear();
       await this.#act();
       if (held.size === 0 && queue.mirror.entries.size === 0) return;
       // The store away, or nobody to take the queue: it is adopted when the session is gone.
       if (held.size === 0 && this.#options.deps.session.epoch() === undefined) return;
       if (held.size === 0 && clock.mono() >= this.#leavingAtMono) return;
-      await this.#sleep(Math.min(LOOK_MS / 4, Math.max(1, endMono - clock.mono())));
+      await this.#bell.wait(Math.min(LOOK_MS / 4, Math.max(1, endMono - clock.mono())));
     }
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
+      this.#bell.clear();
       const standing = this.standing;
       if (standing === 'open') {
         this.#toldDrained = false;
@@ -101,21 +104,8 @@ export class Drain {
       } else if (standing !== 'leaving') await this.#act();
       if (signal.aborted) return;
       // Open, it may close by time passing only when it was cooling: a change of the settings wakes it in any other case.
-      await this.#sleep(LOOK_MS);
+      await this.#bell.wait(LOOK_MS);
     }
-  }
-
-  #sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      let timer: Timer | undefined;
-      const done = () => {
-        timer?.cancel();
-        this.#wake = undefined;
-        resolve();
-      };
-      timer = this.#options.deps.ctx.clock.timer(delayMs, done);
-      this.#wake = done;
-    });
   }
 
   /** One look: does what is due, and never rejects. */

@@ -20,6 +20,7 @@
  */
 import { BoiError, jitter, type NodeId, sleep, type TaskRunner } from '@boi/core';
 import { type Compare, type LeaseId, type Revision, sameCreation } from '@boi/store';
+import { Bell } from '../base/bell.ts';
 import type { SessionState } from '../node-types.ts';
 import { type RegisterOptions, recordGone, register } from './register.ts';
 import type { Session } from './session-types.ts';
@@ -62,15 +63,16 @@ export class NodeSession implements Session {
   /** What `signal` answers while there is no session. */
   #noSession = AbortSignal.abort(notLive());
   #running: Promise<void> | undefined;
-  /** Ends the wait of the keep-alive loop, because the session or the node is over. */
-  #wake: (() => void) | undefined;
-  /** Sends the next keep-alive now; only while none is under way and the last one succeeded. */
-  #hurry: (() => void) | undefined;
+  /** Ends the wait of the keep-alive loop. */
+  readonly #bell: Bell;
+  /** The next keep-alive may be sent now: none is under way, and the last one succeeded. */
+  #mayHurry = false;
 
   constructor(options: NodeSessionOptions) {
     this.#options = options;
     this.node = options.identity.id;
     this.#since = options.ctx.clock.mono();
+    this.#bell = new Bell(options.ctx.clock);
   }
 
   get state(): SessionState {
@@ -93,7 +95,7 @@ export class NodeSession implements Session {
     const { clock } = this.#options.ctx;
     if (clock.mono() >= live.deadlineMono) return undefined;
     if (clock.now() >= live.deadlineWall) {
-      this.#hurry?.();
+      if (this.#mayHurry) this.#bell.ring();
       return undefined;
     }
     return live.epoch;
@@ -131,7 +133,7 @@ export class NodeSession implements Session {
     const lease = this.#live?.lease ?? this.#oldLease;
     this.#leave('stopped');
     this.#stopping.abort(notLive());
-    this.#wake?.();
+    this.#bell.ring();
     await this.#running;
     // Not applied: it ends by itself after its time to live.
     if (lease !== undefined) await this.#options.ctx.store.revokeLease(lease).catch(() => undefined);
@@ -142,7 +144,7 @@ export class NodeSession implements Session {
     if (this.#live === undefined) return;
     this.#options.ctx.log.warn({ why }, 'the session is over');
     this.#leave('lost');
-    this.#wake?.();
+    this.#bell.ring();
   }
 
   async #run(): Promise<void> {
@@ -212,10 +214,10 @@ export class NodeSession implements Session {
         this.lose('no keep-alive succeeded in time');
         return;
       }
-      const waiting = this.#wait(Math.min(waitMs ?? live.ttlMs / 3, leftMs));
-      if (waitMs === undefined) this.#hurry = this.#wake;
-      await waiting;
-      this.#hurry = undefined;
+      this.#bell.clear();
+      this.#mayHurry = waitMs === undefined;
+      await this.#bell.wait(Math.min(waitMs ?? live.ttlMs / 3, leftMs));
+      this.#mayHurry = false;
       if (this.#live !== live) return;
       if (clock.mono() >= live.deadlineMono) continue;
       waitMs = KEEP_ALIVE_RETRY_MS;
@@ -246,32 +248,23 @@ export class NodeSession implements Session {
     }
   }
 
-  /** Waits, or less when woken. */
-  #wait(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        timer.cancel();
-        this.#wake = undefined;
-        resolve();
-      };
-      const timer = this.#options.ctx.clock.timer(delayMs, done);
-      this.#wake = done;
-    });
-  }
-
   /** The answer, or undefined when it takes longer, fails, or the session is over. */
   async #atMost<A>(answer: Promise<A>, limitMs: number): Promise<A | undefined> {
     let result: A | undefined;
-    const waiting = this.#wait(limitMs);
-    const over = this.#wake;
+    let waiting = true;
+    const over = () => {
+      if (waiting) this.#bell.ring();
+    };
     answer.then(
       (value) => {
         result = value;
-        over?.();
+        over();
       },
-      () => over?.(),
+      () => over(),
     );
-    await waiting;
+    this.#bell.clear();
+    await this.#bell.wait(limitMs);
+    waiting = false;
     return result;
   }
 

@@ -3,8 +3,9 @@
  * membership (nodes, labels, cordons, drains, cooldowns), and every `unassignedMs` for what changes by time alone. An
  * entry's `why` is rewritten only when it changed. Only the duty's holder watches `queue/unassigned/`.
  */
-import { BoiError, type TaskId, type Timer } from '@boi/core';
+import { BoiError, type TaskId } from '@boi/core';
 import { type Txn, unchanged } from '@boi/store';
+import { Bell } from '../base/bell.ts';
 import { Mirror } from '../base/mirror.ts';
 import { settleBatch } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
@@ -26,31 +27,26 @@ export class UnassignedDuty {
   /** Entries to look at: all after a change of the membership, else those that came. */
   #all = true;
   readonly #fresh = new Set<string>();
-  #woken = false;
-  #wake: (() => void) | undefined;
+  readonly #bell: Bell;
   #running: Promise<void> | undefined;
 
   constructor(deps: NodeDeps) {
     this.#deps = deps;
+    this.#bell = new Bell(deps.ctx.clock);
   }
 
   start(): void {
     const unsubscribe = this.#deps.membership.onChange(() => {
       this.#all = true;
-      this.#rouse();
+      this.#bell.ring();
     });
     this.#running = this.#run().finally(unsubscribe);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort(new BoiError('unavailable', 'this node is stopping', { retryAfterS: 1 }));
-    this.#wake?.();
+    this.#bell.ring();
     await this.#running;
-  }
-
-  #rouse(): void {
-    this.#woken = true;
-    this.#wake?.();
   }
 
   async #run(): Promise<void> {
@@ -58,7 +54,7 @@ export class UnassignedDuty {
     const { signal } = this.#stopping;
     let nextAllMono = 0;
     while (!signal.aborted) {
-      this.#woken = false;
+      this.#bell.clear();
       let again = false;
       try {
         const mine = session.epoch() !== undefined && holdsDuty(self, DUTY, membership.snapshot());
@@ -74,7 +70,7 @@ export class UnassignedDuty {
         if (!signal.aborted) ctx.log.warn({ err: error }, 'placing what waits for a node failed; trying again');
       }
       if (signal.aborted) break;
-      if (!this.#woken) await this.#sleep(again ? AGAIN_MS : ctx.config.unassignedMs);
+      await this.#bell.wait(again ? AGAIN_MS : ctx.config.unassignedMs);
     }
     await this.#unwatch();
   }
@@ -93,7 +89,7 @@ export class UnassignedDuty {
     mirror.onChange((changes) => {
       for (const { key, before, after } of changes)
         if (before === undefined && after !== undefined) this.#fresh.add(key);
-      this.#rouse();
+      this.#bell.ring();
     });
     this.#mirror = mirror;
     this.#all = true;
@@ -112,18 +108,6 @@ export class UnassignedDuty {
     this.#mirror = undefined;
     this.#fresh.clear();
     await mirror?.stop();
-  }
-
-  #sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      let timer: Timer | undefined;
-      this.#wake = () => {
-        timer?.cancel();
-        this.#wake = undefined;
-        resolve();
-      };
-      timer = this.#deps.ctx.clock.timer(delayMs, this.#wake);
-    });
   }
 
   /** Answers whether something was refused and is to be looked at again. */

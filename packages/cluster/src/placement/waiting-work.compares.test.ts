@@ -8,7 +8,7 @@ import { Stealer } from '../claim/steal.ts';
 import { lastPart } from '../keys.ts';
 import type { Member } from '../membership/membership-types.ts';
 import { codecs, type QueueEntry, SCHEMA_VERSION } from '../records.ts';
-import { Adopter } from '../takeover/adopt.ts';
+import { Adopter } from '../takeover/adopter.ts';
 import {
   claimedEntry,
   definition,

@@ -16,7 +16,7 @@ import {
   testSpec,
   testTask,
 } from '../testing/fixtures.ts';
-import { Adopter } from './adopt.ts';
+import { Adopter } from './adopter.ts';
 
 const dead = testNode(9);
 const alive = testNode(1);
