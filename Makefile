@@ -17,7 +17,7 @@ SIM_FLAGS ?= --seeds 20
 # More options for the benchmark, as in `make bench BENCH_FLAGS='--tasks 5000'`.
 BENCH_FLAGS ?=
 
-.PHONY: help demo test sim e2e bench lint directions types unused build format clean node
+.PHONY: help demo test sim e2e bench lint directions proto types unused build format clean node
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,13 @@ lint: $(INSTALLED) ## Format, lint rules, import directions
 
 directions: $(INSTALLED) ## Import directions alone
 	$(BIN)/biome lint --only=style/noRestrictedImports packages
+
+proto: $(INSTALLED) ## Lint the plugin contracts, compare them with the released ones, write their types anew
+	cd proto
+	../$(BIN)/buf lint
+	../$(BIN)/buf breaking --against released.json
+	cd ..
+	node packages/proto/scripts/generate.mjs
 
 types: $(INSTALLED) ## Types of everything
 	$(BIN)/tsc -b

@@ -1,0 +1,54 @@
+// Original file: proto/boi/workspace/v1/workspace.proto
+
+
+/**
+ * HandshakeResponse introduces the plugin.
+ */
+export interface HandshakeResponse {
+  /**
+   * Major version of the contract, as in the package name: 1. Anything else is refused.
+   */
+  'major'?: (number);
+  /**
+   * Minor version that the plugin speaks, from 0. A later one than the node's is fine.
+   */
+  'minor'?: (number);
+  /**
+   * What the plugin calls itself: 1 to 64 characters of a-z, 0-9, `-`.
+   */
+  'name'?: (string);
+  /**
+   * Its version, at most 64 characters; shown, never compared.
+   */
+  'version'?: (string);
+  /**
+   * Optional abilities, each a word of a-z, 0-9, `-`, `_`. Unknown ones are ignored. Defined in 1.0: `push` (Cleanup can push a branch), `keep`.
+   */
+  'capabilities'?: (string)[];
+}
+
+/**
+ * HandshakeResponse introduces the plugin.
+ */
+export interface HandshakeResponse__Output {
+  /**
+   * Major version of the contract, as in the package name: 1. Anything else is refused.
+   */
+  'major': (number);
+  /**
+   * Minor version that the plugin speaks, from 0. A later one than the node's is fine.
+   */
+  'minor': (number);
+  /**
+   * What the plugin calls itself: 1 to 64 characters of a-z, 0-9, `-`.
+   */
+  'name': (string);
+  /**
+   * Its version, at most 64 characters; shown, never compared.
+   */
+  'version': (string);
+  /**
+   * Optional abilities, each a word of a-z, 0-9, `-`, `_`. Unknown ones are ignored. Defined in 1.0: `push` (Cleanup can push a branch), `keep`.
+   */
+  'capabilities': (string)[];
+}
