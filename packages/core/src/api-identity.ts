@@ -21,6 +21,10 @@ const Csr = Text('PEM of the certificate request; its key stays where it was mad
   minLength: 1,
   maxLength: PEM_CHARS_MAX,
 });
+const Address = Text('URL at which others reach the API of the node; its certificate is for that host.', {
+  minLength: 1,
+  maxLength: 300,
+});
 const Pem = (what: string) => Text(`PEM of ${what}.`);
 const Fingerprint = (what: string) => Text(`SHA-256 of ${what}, 64 lowercase hexadecimal digits.`);
 
@@ -160,6 +164,7 @@ export const IDENTITY_ROUTES = {
       {
         token: Text('Join token.', { minLength: 1, maxLength: 4096 }),
         csr: Csr,
+        address: Address,
         name: Type.Optional(Text('Name people will see.')),
       },
       closed,
@@ -181,7 +186,7 @@ export const IDENTITY_ROUTES = {
     path: '/v1/cert/renew',
     role: 'node',
     summary: 'A new certificate for the node that asks. Asked of an admin node.',
-    body: Type.Object({ csr: Csr }, closed),
+    body: Type.Object({ csr: Csr, address: Address }, closed),
     answer: Type.Object({ certificate: Pem('the certificate'), ca: Pem('all CAs that are trusted now') }, closed),
   }),
   'ca.show': route({
@@ -251,7 +256,7 @@ export const IDENTITY_ROUTES = {
     body: Type.Object(
       {
         ttlMs: Type.Optional(
-          Type.Integer({ minimum: 1_000, maximum: 604_800_000, description: 'Life. Default five minutes.' }),
+          Type.Integer({ minimum: 10_000, maximum: 604_800_000, description: 'Life. Default five minutes.' }),
         ),
         bindName: Type.Optional(Text('Only a node that joins with this name may use it.')),
         bindKey: Type.Optional(

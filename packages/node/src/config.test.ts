@@ -19,13 +19,13 @@ describe('precedence', () => {
 
   test('a flag wins over the environment, that over the file, that over the default, and each tells where it came from', () => {
     const { config, provenance } = resolveDaemonConfig({ flags: { slots: '4' }, env, file });
-    expect(config).toMatchObject({ slots: 4, name: 'from-env', 'session-ttl': 20_000, prefix: '/boi/' });
+    expect(config).toMatchObject({ slots: 4, name: 'from-env', 'session-ttl': 20_000, 'log-level': 'info' });
     const from = Object.fromEntries(provenance.map((p) => [p.name, [p.source, p.from]]));
     expect(from).toMatchObject({
       slots: ['flag', '--slots'],
       name: ['environment', 'BOI_NAME'],
       'session-ttl': ['file', '/etc/boi.yaml'],
-      prefix: ['default', undefined],
+      'log-level': ['default', undefined],
     });
   });
 

@@ -39,26 +39,58 @@ export const DAEMON_SETTINGS = {
   name: setting({ type: 'string', description: 'Name people see. Need not be unique.', example: 'build-1' }),
   etcd: setting({
     type: 'list',
-    description: 'etcd endpoints, comma-separated.',
-    default: 'http://127.0.0.1:2379',
+    description: 'etcd endpoints, comma-separated. Default: what joining told, else http://127.0.0.1:2379.',
     example: 'http://127.0.0.1:2379',
+  }),
+  'etcd-ca': setting({
+    type: 'string',
+    description:
+      'CA that signed the certificates of etcd (PEM file). With it go `etcd-cert` and `etcd-key`, and https:// endpoints.',
+    example: '/etc/boi/etcd-ca.pem',
+  }),
+  'etcd-cert': setting({
+    type: 'string',
+    description: 'Certificate shown to etcd (PEM file).',
+    example: '/etc/boi/etcd-client.pem',
+  }),
+  'etcd-key': setting({
+    type: 'string',
+    description: 'Its private key (PEM file).',
+    example: '/etc/boi/etcd-client.key',
   }),
   prefix: setting({
     type: 'string',
-    description: 'Prefix of every key of this cluster in etcd. Begins and ends with `/`.',
-    default: '/boi/',
+    description:
+      'Prefix of every key of this cluster in etcd. Begins and ends with `/`. Default: what joining told, else /boi/.',
     example: '/boi/',
   }),
   listen: setting({
     type: 'listen',
-    description: 'Address and port of the API. Port 0 takes a free one. Plain HTTP is served on loopback only.',
+    description: 'Address and port of the API. Port 0 takes a free one. With `insecure` on loopback only.',
     default: '127.0.0.1:7440',
     example: '127.0.0.1:7440',
   }),
   advertise: setting({
     type: 'string',
     description: 'URL at which other nodes reach this API. Default: the address it listens on.',
-    example: 'http://127.0.0.1:7440',
+    example: 'https://build-1.example.org:7440',
+  }),
+  insecure: setting({
+    type: 'boolean',
+    description: 'Plain HTTP without identities, on loopback only: whoever reaches it may do everything.',
+    default: 'true',
+    example: 'true',
+  }),
+  token: setting({
+    type: 'string',
+    description:
+      'Join token, for the first start. Others of this host may see it in the list of processes: prefer `token-file`.',
+    example: 'eyJhbGciOi…',
+  }),
+  'token-file': setting({
+    type: 'string',
+    description: 'File with the join token, for the first start.',
+    example: '/run/boi-token',
   }),
   label: setting({
     type: 'map',

@@ -75,7 +75,7 @@ export class Daemon {
 
       const clusterNode = new ClusterNode({
         store,
-        prefix: config.prefix,
+        ...(config.prefix === undefined ? {} : { prefix: config.prefix }),
         clock: systemClock,
         random: systemRandom,
         log,
@@ -167,7 +167,7 @@ export function checkSettings(config: DaemonConfig): void {
       );
     }
   }
-  if (!/^\/.*\/$/.test(config.prefix)) {
+  if (config.prefix !== undefined && !/^\/.*\/$/.test(config.prefix)) {
     throw new BoiError(
       'config-invalid',
       `--prefix ${config.prefix}: must begin and end with \`/\`, for instance /boi/`,

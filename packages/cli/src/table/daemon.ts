@@ -114,11 +114,6 @@ export const DAEMON_COMMANDS: readonly Command[] = [
         completes: 'file',
         summary: 'Configuration file, YAML or JSON, with the names of these flags as keys.',
       },
-      {
-        name: 'insecure',
-        kind: 'switch',
-        summary: 'Plain HTTP without identities is intended; silences the notice. Loopback only.',
-      },
       ...DAEMON_FLAGS,
     ],
     examples: [

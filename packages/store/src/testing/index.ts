@@ -10,4 +10,5 @@ export {
 export type { WatchFault } from './faulty-watch.ts';
 export * from './requests.ts';
 export { TcpProxy, type TcpProxyOptions } from './tcp-proxy.ts';
+export { makeTestCertificates, type TestCertificates } from './test-certificates.ts';
 export { WatchRecorder } from './watch-recorder.ts';
