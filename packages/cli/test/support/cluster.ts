@@ -195,7 +195,10 @@ export class Cluster {
 
   /** For the next test, however this one ended: all nodes are up, nothing is paused, and nothing of it runs any more. */
   async restore(): Promise<void> {
-    for (const proxy of this.#proxies.values()) proxy.set('flow');
+    for (const proxy of this.#proxies.values()) {
+      proxy.accept();
+      proxy.set('flow');
+    }
     for (const node of this.nodes) if (!node.alive) await node.start();
     await Promise.all(this.nodes.map((node) => node.ready()));
     if ((await this.client.call('cluster.show', {})).paused) await this.client.call('cluster.resume', { body: {} });
