@@ -24,6 +24,8 @@ export interface BufferedResult {
   readonly nonce: string;
   readonly attempt: number;
   readonly delivery: number;
+  /** Of the store it was claimed in: after a restore it must not be committed. Empty: of none there is. */
+  readonly incarnation: string;
   readonly report: TaskReport;
 }
 

@@ -14,7 +14,7 @@
  * node claims anything again.
  */
 import { sleep, type TaskReport, type Timer } from '@boi/core';
-import { type BatchItemAnswer, batchItemsMax, type Txn, unchanged } from '@boi/store';
+import { type BatchItemAnswer, unchanged } from '@boi/store';
 import { type Settled, settleBatch } from '../base/settle.ts';
 import { claimEvent, type Held, type HeldTasks } from '../claim/held.ts';
 import type { NodeDeps } from '../deps.ts';
@@ -23,14 +23,11 @@ import { codecs } from '../records.ts';
 import { gotten } from '../spec/spec-ref.ts';
 import { tellApplied } from './commit-events.ts';
 import type { Ending } from './ending.ts';
-import { rereadKept } from './kept-results.ts';
+import { KeptResults } from './kept-results.ts';
 import { type Ended, type Prepared, prepareCommit } from './prepare-commit.ts';
+import { requests } from './requests.ts';
 
 const BATCH_MAX = 100;
-/** Of the values in one request; the store's limit leaves room for keys and compares. */
-const BATCH_CHARS_MAX = 600_000;
-/** Entries read in one request when results are flushed: two keys each. */
-const FLUSH_MAX = 50;
 const RETRY_MS = 500;
 /** Refused this often for something that changes meanwhile, it waits before the next try. */
 const TRIES_AT_ONCE = 3;
@@ -48,17 +45,17 @@ export class Committer {
   readonly #closing = new AbortController();
   #pending: Ended[] = [];
   readonly #sending = new Set<Ended>();
-  /** On disk, waiting for a flush, by task and fence. */
-  readonly #kept = new Map<string, Ended>();
+  /** On disk, waiting for a flush. */
+  readonly #kept: KeptResults;
   #working: Promise<void> | undefined;
   /** A batch has no definite answer yet: what ends meanwhile waits behind it, and must be on disk while it waits. */
   #unsettled = false;
-  #keeping: Promise<void> = Promise.resolve();
   #window: Timer | undefined;
   readonly #idle = new Set<() => void>();
 
   constructor(options: CommitterOptions) {
     this.#options = options;
+    this.#kept = new KeptResults(options.deps, options.buffer, options.held);
   }
 
   /** Results on disk that are not committed yet. */
@@ -86,13 +83,7 @@ export class Committer {
   /** Commits what is on disk, oldest first. Resolves when all of it is definite; rejects when the store is away or on stop. */
   async flush(): Promise<void> {
     await this.#quiet();
-    const { buffer, deps, held } = this.#options;
-    const stored = await buffer.all();
-    for (let i = 0; i < stored.length; i += FLUSH_MAX) {
-      await this.#sendAll(await rereadKept(deps, held, this.#kept, stored.slice(i, i + FLUSH_MAX)));
-    }
-    // What could not be written to the disk.
-    await this.#sendAll([...this.#kept.values()]);
+    for await (const batch of this.#kept.ready()) await this.#sendAll(batch);
   }
 
   async #sendAll(batch: readonly Ended[]): Promise<void> {
@@ -121,15 +112,15 @@ export class Committer {
     this.#window?.cancel();
     this.#window = undefined;
     this.#pending = [];
-    await this.#keeping;
-    await this.#keep(left);
+    await this.#kept.written();
+    await this.#kept.keep(left);
     await this.#working;
   }
 
   #add(ended: Ended): void {
     ended.held.phase = 'ended';
     this.#pending.push(ended);
-    if (this.#unsettled) this.#keepSoon([ended]);
+    if (this.#unsettled) this.#kept.keepSoon([ended]);
     if (this.#working !== undefined || this.#window !== undefined) return;
     this.#window = this.#options.deps.ctx.clock.timer(this.#options.deps.ctx.config.commitWindowMs, () => {
       this.#window = undefined;
@@ -148,11 +139,11 @@ export class Committer {
     const { signal } = this.#closing;
     while (this.#pending.length > 0 && !signal.aborted) {
       // What is being written must be known to be on disk, or it would stay there after its commit.
-      await this.#keeping;
+      await this.#kept.written();
       const batch = this.#pending.splice(0, BATCH_MAX);
       try {
         if (deps.session.signal().aborted) {
-          await this.#keep(batch);
+          await this.#kept.keep(batch);
           continue;
         }
         const left = await this.#send(batch);
@@ -163,46 +154,12 @@ export class Committer {
         // The store is away, or refuses to write at all: the results must outlive this process.
         log.warn({ err: error, results: batch.length }, 'results could not be committed; they are kept');
         const lost = batch.filter(({ held }) => this.#options.held.get(held.task) === held);
-        await this.#keep(lost);
+        await this.#kept.keep(lost);
         if (deps.session.signal().aborted) continue;
         await sleep(clock, RETRY_MS, signal).catch(() => undefined);
         if (!signal.aborted) this.#pending.unshift(...lost);
       }
     }
-  }
-
-  #keepSoon(batch: readonly Ended[]): void {
-    this.#keeping = this.#keeping.then(() => this.#keep(batch));
-  }
-
-  /** Onto disk; stays with the committer until a flush. */
-  async #keep(batch: readonly Ended[]): Promise<void> {
-    const { buffer, deps } = this.#options;
-    for (const ended of batch) {
-      const { held, report } = ended;
-      this.#kept.set(`${held.task} ${held.fence}`, ended);
-      if (ended.kept || ended.poison) continue;
-      try {
-        await buffer.append({
-          task: held.task,
-          project: held.project,
-          fence: held.fence,
-          nonce: held.nonce,
-          attempt: held.entry.attempt,
-          delivery: held.entry.deliveries,
-          report,
-        });
-        ended.kept = true;
-      } catch (error) {
-        // In memory it still has its chance, as long as this process lives.
-        deps.ctx.log.error({ err: error, task: held.task }, 'a result could not be kept on disk');
-      }
-    }
-    this.#gauge();
-  }
-
-  #gauge(): void {
-    this.#options.deps.ctx.metrics.gauge('boi_core_buffered_results', this.#kept.size);
   }
 
   /** Sends one batch and settles it; answers those that must be tried again. */
@@ -211,22 +168,7 @@ export class Committer {
     const { ctx } = deps;
     const prepared = await Promise.all(batch.map((ended) => prepareCommit(deps, ended)));
     const left: Ended[] = [];
-    let group: Prepared[] = [];
-    let chars = 0;
-    const flushGroup = async () => {
-      if (group.length > 0) left.push(...(await this.#sendGroup(group)));
-      group = [];
-      chars = 0;
-    };
-    for (const item of prepared) {
-      const size = charsOf(item.txn);
-      const other = group[0] !== undefined && group[0].ended.held.incarnation !== item.ended.held.incarnation;
-      const widest = Math.max(...[...group, item].map(({ txn }) => widthOf(txn)));
-      if (other || chars + size > BATCH_CHARS_MAX || group.length + 1 > batchItemsMax(0, widest)) await flushGroup();
-      group.push(item);
-      chars += size;
-    }
-    await flushGroup();
+    for (const group of requests(prepared)) left.push(...(await this.#sendGroup(group)));
     ctx.metrics.gauge('boi_core_commits_pending', this.pending);
     return left;
   }
@@ -247,8 +189,8 @@ export class Committer {
       if (first.outcome === 'unknown') {
         metrics.count('boi_core_store_unknown_outcomes_total');
         this.#unsettled = true;
-        await this.#keep(group.map(({ ended }) => ended));
-        this.#keepSoon([...this.#pending]);
+        await this.#kept.keep(group.map(({ ended }) => ended));
+        this.#kept.keepSoon([...this.#pending]);
         answer = { ...(await settleBatch(ctx, this.#closing.signal, request)), resent: true };
       } else answer = { ...first, resent: false };
       metrics.observe('boi_core_commit_seconds', (clock.mono() - sentMono) / 1000);
@@ -316,23 +258,11 @@ export class Committer {
   }
 
   async #over(ended: Ended, applied: boolean): Promise<void> {
-    const { buffer, held: table, settled, deps } = this.#options;
+    const { held: table, settled } = this.#options;
     const { held } = ended;
-    if (this.#kept.delete(`${held.task} ${held.fence}`)) this.#gauge();
+    const forgotten = this.#kept.forget(ended);
     table.remove(held);
     settled(held, applied);
-    if (!ended.kept) return;
-    await buffer.remove(held.task, held.fence).catch((error: unknown) => {
-      // It would be flushed again after a restart, and refused.
-      deps.ctx.log.warn({ err: error, task: held.task }, 'a committed result stays on disk');
-    });
+    await forgotten;
   }
-}
-
-function charsOf(txn: Txn): number {
-  return txn.success.reduce((sum, op) => sum + (op.op === 'put' ? op.value.length : 0), 0);
-}
-
-function widthOf(txn: Txn): number {
-  return Math.max(txn.compares.length, txn.success.length, txn.failure?.length ?? 0);
 }

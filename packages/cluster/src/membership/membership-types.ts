@@ -23,6 +23,8 @@ export interface MembershipSnapshot {
   readonly cluster: ClusterRecord;
   /** Mod revision of the `cluster` key: compared by claims, so that a pause holds from its commit on. */
   readonly clusterRevision: Revision;
+  /** Id of this life of the store; a restore begins another. */
+  readonly incarnation: string;
   readonly incarnationRevision: Revision;
   /** Store revision that `members` is current to; their settings, and the rest, may be older or newer. */
   readonly revision: Revision;

@@ -130,6 +130,7 @@ export class StoreMembership implements Membership {
       absentConfs,
       cluster: cluster.record,
       clusterRevision: cluster.modRevision,
+      incarnation: incarnation.record.id,
       incarnationRevision: incarnation.modRevision,
       revision: this.#nodes.revision,
     };

@@ -160,12 +160,12 @@ export class StaticMembership implements Membership {
   #members = new Map<NodeId, Member>();
   #absentConfs = new Map<NodeId, NodeConfRecord>();
   #loads = new Map<NodeId, LoadRecord>();
-  #cluster: Pick<MembershipSnapshot, 'cluster' | 'clusterRevision' | 'incarnationRevision'>;
+  #cluster: Pick<MembershipSnapshot, 'cluster' | 'clusterRevision' | 'incarnation' | 'incarnationRevision'>;
   #snapshot: MembershipSnapshot | undefined;
 
   private constructor(
     f: Fixture,
-    cluster: Pick<MembershipSnapshot, 'cluster' | 'clusterRevision' | 'incarnationRevision'>,
+    cluster: Pick<MembershipSnapshot, 'cluster' | 'clusterRevision' | 'incarnation' | 'incarnationRevision'>,
   ) {
     this.#f = f;
     this.#cluster = cluster;
@@ -179,6 +179,7 @@ export class StaticMembership implements Membership {
     return new StaticMembership(f, {
       cluster: cluster.record,
       clusterRevision: cluster.modRevision,
+      incarnation: incarnation.record.id,
       incarnationRevision: incarnation.modRevision,
     });
   }
