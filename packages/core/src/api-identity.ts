@@ -54,7 +54,13 @@ export const CaView = Type.Object(
     cluster: Text('Cluster id.'),
     fingerprint: Fingerprint('the certificate of the CA that signs'),
     notAfter: Millis('When that certificate expires.'),
-    phase: Type.Unsafe<'stable' | 'rotating'>({ type: 'string', enum: ['stable', 'rotating'] }),
+    phase: Type.Unsafe<'stable' | 'planned' | 'rotating'>({
+      type: 'string',
+      enum: ['stable', 'planned', 'rotating'],
+      description: 'planned: the next CA is trusted and signs nothing yet; rotating: it signs, the old one is trusted.',
+    }),
+    since: Millis('When this phase began.'),
+    next: Type.Optional(Fingerprint('the CA that will sign')),
     previous: Type.Optional(Fingerprint('the CA that is being replaced and still trusted')),
     trustUntil: Type.Optional(Millis('Until when the replaced CA is trusted at least.')),
     members: Type.Array(
@@ -62,13 +68,18 @@ export const CaView = Type.Object(
         {
           id: Text('Node id.'),
           name: Type.Optional(Text('Its name.')),
+          live: Type.Boolean({ description: 'It has a session.' }),
+          trusts: Type.Boolean({ description: 'It trusts every CA that is trusted now.' }),
+          renewed: Type.Boolean({ description: 'Its certificate is of the CA that signs.' }),
           caFingerprint: Fingerprint('the CA its certificate is of'),
           notAfter: Millis('When its certificate expires.'),
-          renewed: Type.Boolean({ description: 'Its certificate is of the CA that signs.' }),
         },
         closed,
       ),
     ),
+    usersToRenew: Type.Array(Text('User id.'), {
+      description: 'Users whose certificates are not of the CA that signs.',
+    }),
     ca: Pem('all CAs that are trusted now, the one that signs first'),
   },
   closed,
@@ -141,8 +152,10 @@ export const AuditView = Type.Object(
     what: Text('Operation: the id of the route, for instance `spec.cancel`.'),
     subject: Type.Optional(Text('Id of what it was about.')),
     before: Type.Optional(Text('Revision of the store before, decimal.')),
-    after: Type.Optional(Text('Revision of the store after, decimal.')),
-    node: Type.Optional(Text('Node id that served it.')),
+    after: Type.Optional(
+      Text('Revision of the store after, decimal. Absent: the change and this record are of one revision.'),
+    ),
+    node: Text('Node id that served it.'),
   },
   closed,
 );
@@ -207,17 +220,20 @@ export const IDENTITY_ROUTES = {
           type: 'string',
           enum: ['plan', 'execute', 'finalize', 'abort'],
           description:
-            'plan: say what would happen; execute: a new CA signs, the old one stays trusted; finalize: the old one is no longer trusted; abort: back to the old one.',
+            'plan: a new CA is trusted everywhere and signs nothing; execute: it signs, the old one stays trusted; finalize: the old one is no longer trusted; abort: back to the old one.',
         }),
         trustWindowMs: Type.Optional(
           Type.Integer({
             minimum: 0,
             maximum: 2_592_000_000,
-            description: 'Of execute: the old CA is trusted for so long at least. Default 24 h.',
+            description: 'Of plan: after execute the old CA is trusted for so long at least. Default 24 h.',
           }),
         ),
         force: Type.Optional(
-          Type.Boolean({ description: 'Of finalize: also while nodes have not renewed; they will have to join anew.' }),
+          Type.Boolean({
+            description:
+              'Of execute: also while live nodes do not trust the new CA yet. Of finalize: also while nodes have not renewed; they will have to join anew.',
+          }),
         ),
       },
       closed,
@@ -333,8 +349,15 @@ export const IDENTITY_ROUTES = {
     method: 'GET',
     path: '/v1/audit',
     role: 'admin',
-    summary: 'Who changed what, newest first.',
-    query: Type.Object({ ...AuditQuery, ...Page }, closed),
+    summary: 'Who changed what, oldest first.',
+    query: Type.Object(
+      {
+        ...AuditQuery,
+        since: Type.Optional(Millis('From then on. Default: the last 24 hours.')),
+        ...Page,
+      },
+      closed,
+    ),
     answer: page(AuditView),
   }),
   'audit.follow': route({
