@@ -1,7 +1,7 @@
 /**
  * Bundles the command into `dist/bundle` (or the directory given as argument): the last step of the build. Each command and
  * each rarely needed library stays a chunk of its own, loaded when it is used. The daemon (`@boi/node`, for `join` and
- * `dev`) and the logger stay outside: they come from their packages, whole.
+ * `dev`), the logger and the making of keys stay outside: they come from their packages, whole.
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,7 +31,7 @@ export function bundle(outdir) {
       {
         name: 'boi-packages',
         setup(plugin) {
-          plugin.onResolve({ filter: /^@boi\/(node|system)$/ }, ({ path }) => ({ path, external: true }));
+          plugin.onResolve({ filter: /^@boi\/(node|system|identity)$/ }, ({ path }) => ({ path, external: true }));
           // Nothing in these does anything when loaded: what is not used is left out.
           plugin.onResolve({ filter: /^(@boi\/core|typebox)(\/|$)/ }, async ({ path, pluginData, ...rest }) => {
             if (pluginData === 'resolved') return undefined;

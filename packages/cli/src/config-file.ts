@@ -1,21 +1,24 @@
 /**
  * The command's own file: contexts and settings. `$BOI_CONFIG_DIR/config.json`, else `$XDG_CONFIG_HOME/boi/config.json`, else
- * `~/.config/boi/config.json`; mode 0600, since contexts will hold credentials.
+ * `~/.config/boi/config.json`; mode 0600. Credentials of contexts are files of their own beside it (`credential-file.ts`).
  *
  * Writes are atomic (temporary file, flush, rename) and made by {@link updateConfig} under a lock file, so two commands at
  * once leave one whole file with both changes. Unknown keys and ill-formed values are errors that name the key.
  */
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { dirname, join } from 'node:path';
 import { BoiError, type Issue } from '@boi/core/errors';
 import { didYouMean } from '@boi/core/spec/suggest';
+import { lockConfig } from './config-lock.ts';
+import { type Bundle, removeUnnamed, writeBundle, writeWhole } from './credential-file.ts';
 
 export interface Context {
   readonly endpoints: readonly string[];
   /** Project used when none is given. */
   readonly project?: string;
+  /** File of its credentials, relative to the configuration's directory; or the identity directory of a node, absolute. */
+  readonly credentials?: string;
 }
 
 export interface ConfigFile {
@@ -25,9 +28,6 @@ export interface ConfigFile {
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
-
-/** A lock older than this was left by a command that was killed. */
-const LOCK_STALE_MS = 5_000;
 
 export function configPath(env: Env): string {
   const { BOI_CONFIG_DIR: own, XDG_CONFIG_HOME: xdg, HOME: home } = env;
@@ -54,48 +54,32 @@ export async function readConfig(env: Env): Promise<ConfigFile> {
   return checkConfig(path, value);
 }
 
-/** Reads, changes and writes the file under a lock. */
-export async function updateConfig(env: Env, change: (config: ConfigFile) => ConfigFile): Promise<ConfigFile> {
+/** Keeps the credentials of a context; answers what the context names them by. */
+export type KeepBundle = (context: string, bundle: Bundle) => Promise<string>;
+
+/** Reads, changes and writes the file under a lock. Credentials that no context names afterwards are removed. */
+export async function updateConfig(
+  env: Env,
+  change: (config: ConfigFile, keep: KeepBundle) => ConfigFile | Promise<ConfigFile>,
+): Promise<ConfigFile> {
   const path = configPath(env);
-  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
-  const unlock = await lock(`${path}.lock`);
+  const directory = dirname(path);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const unlock = await lockConfig(`${path}.lock`);
   try {
-    const changed = change(await readConfig(env));
-    const temporary = `${path}.${process.pid}.tmp`;
-    const file = await open(temporary, 'w', 0o600);
-    try {
-      await file.writeFile(`${JSON.stringify(changed, null, 2)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
+    const keep: KeepBundle = (context, bundle) => writeBundle(directory, context, bundle);
+    const changed = await change(await readConfig(env), keep);
+    await writeWhole(path, `${JSON.stringify(changed, null, 2)}\n`);
+    const named = Object.values(changed.contexts).flatMap(({ credentials }) => credentials ?? []);
+    await removeUnnamed(directory, new Set(named));
     return changed;
   } finally {
     await unlock();
   }
 }
 
-async function lock(path: string): Promise<() => Promise<void>> {
-  for (;;) {
-    try {
-      await (await open(path, 'wx', 0o600)).close();
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-        throw new BoiError('config-invalid', `${path} cannot be written: ${(error as Error).message}`, {
-          cause: error,
-        });
-      }
-      const made = await stat(path).catch(() => undefined);
-      if (made !== undefined && Date.now() - made.mtimeMs > LOCK_STALE_MS) await rm(path, { force: true });
-      else await delay(20);
-    }
-  }
-}
-
 const TOP_KEYS = ['current', 'contexts', 'settings'];
-const CONTEXT_KEYS = ['endpoints', 'project'];
+const CONTEXT_KEYS = ['endpoints', 'project', 'credentials'];
 
 function checkConfig(path: string, value: unknown): ConfigFile {
   const issues: Issue[] = [];
@@ -119,12 +103,15 @@ function checkConfig(path: string, value: unknown): ConfigFile {
       continue;
     }
     known(at, context, CONTEXT_KEYS);
-    const { endpoints, project } = context;
+    const { endpoints, project, credentials } = context;
     if (!Array.isArray(endpoints) || endpoints.length === 0 || !endpoints.every((e) => typeof e === 'string')) {
       report(`${at}/endpoints`, `context "${name}": "endpoints" must be a list of URLs`);
     }
     if (project !== undefined && typeof project !== 'string') {
       report(`${at}/project`, `context "${name}": "project" must be a name or id`);
+    }
+    if (credentials !== undefined && typeof credentials !== 'string') {
+      report(`${at}/credentials`, `context "${name}": "credentials" must be a path`);
     }
   }
   if (issues.length > 0) throw new BoiError('config-invalid', 'the configuration file has errors', { issues });

@@ -55,6 +55,8 @@ function hints(failure: Failure): string[] {
     for (const candidate of candidates.slice(0, 20)) lines.push(escapeName(candidateText(candidate)));
   }
   if (failure.code === 'unreachable') lines.push('is a node running there? see `boi-node doctor`');
+  if (failure.code === 'unauthenticated' && !failure.message.includes('user reissue'))
+    lines.push('an admin makes you a new credential: `boi-node user reissue`; take it with `boi-node context add`');
   if (failure.code === 'internal' && typeof requestId === 'string')
     lines.push(`request ${requestId}; the daemon's log says more`);
   return lines;

@@ -2,11 +2,13 @@
  * What a running command works with: its settings, its output, and the client of the chosen cluster, made when it is first
  * asked for. One per command.
  */
-import { BoiClient, followSpec, parseEndpoint, readLog } from '@boi/client';
+import { dirname } from 'node:path';
+import { BoiClient, type Credentials, followSpec, parseEndpoint, readLog } from '@boi/client';
 import { BoiError } from '@boi/core/errors';
 import { didYouMean } from '@boi/core/spec/suggest';
 import type { FlagValue } from './args.ts';
 import { type ConfigFile, configPath, readConfig } from './config-file.ts';
+import { readCredentials } from './credential-file.ts';
 import { type Io, write } from './io.ts';
 import { colourOf, type Paint, painter } from './output/paint.ts';
 import { forTerminal } from './output/width.ts';
@@ -22,7 +24,7 @@ export interface Target {
 
 export class Session {
   readonly io: Io;
-  readonly config: ConfigFile;
+  #config: ConfigFile;
   readonly settings: ReadonlyMap<SettingName, Setting>;
   /** Paints for standard output and standard error; they differ, as either may be a terminal. */
   readonly out: Paint;
@@ -33,7 +35,7 @@ export class Session {
 
   private constructor(io: Io, config: ConfigFile, settings: ReadonlyMap<SettingName, Setting>) {
     this.io = io;
-    this.config = config;
+    this.#config = config;
     this.settings = settings;
     const choice = this.#text('color') ?? 'auto';
     this.out = painter(colourOf(choice, io.stdout, io.env));
@@ -44,6 +46,17 @@ export class Session {
     const config = await readConfig(io.env);
     const file = { path: configPath(io.env), values: config.settings };
     return new Session(io, config, resolveSettings({ flags, env: io.env, file }));
+  }
+
+  get config(): ConfigFile {
+    return this.#config;
+  }
+
+  /** From here on: the configuration as it was read again under its lock. Requests before it go with the old credentials. */
+  useConfig(config: ConfigFile): void {
+    this.#config = config;
+    this.#client?.close();
+    this.#client = undefined;
   }
 
   get format(): Format {
@@ -91,7 +104,7 @@ export class Session {
     if (name === undefined || chosen === undefined) {
       throw new BoiError(
         'config-invalid',
-        'no cluster is chosen: start one here with `boi-node dev`, or name one with `boi-node context add NAME http://HOST:PORT`',
+        'no cluster is chosen: start one here with `boi-node dev`, or name one with `boi-node context add NAME --bundle FILE`',
       );
     }
     return { endpoints: chosen.endpoints, context: name };
@@ -110,6 +123,7 @@ export class Session {
     const timeoutMs = this.settings.get('request-timeout')?.value;
     return new BoiClient({
       endpoints: endpoints.map((e) => parseEndpoint(e).origin),
+      credentials: () => this.#credentials(),
       ...(typeof timeoutMs === 'number' ? { timeoutMs } : {}),
       onNotice: (text) => this.warn(text),
     });
@@ -149,6 +163,22 @@ export class Session {
 
   close(): void {
     this.#client?.close();
+  }
+
+  /** Those of the context, also for addresses that are given themselves: they are shown to nodes of that CA alone. */
+  async #credentials(): Promise<Credentials> {
+    const named = this.#context()?.credentials;
+    if (named === undefined) return {};
+    const { env } = this.io;
+    const directory = dirname(configPath(env));
+    try {
+      return await readCredentials(directory, named);
+    } catch (error) {
+      // Another command may have replaced them since the configuration was read.
+      const now = (await readConfig(env)).contexts[this.contextName ?? '']?.credentials;
+      if (now === undefined || now === named) throw error;
+      return readCredentials(directory, now);
+    }
   }
 
   #text(name: SettingName): string | undefined {

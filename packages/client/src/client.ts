@@ -33,8 +33,8 @@ import { type Credentials, type TlsOptions, tlsOptions } from './tls.ts';
 export interface BoiClientOptions {
   /** URLs of the APIs of nodes of one cluster, at least one, the preferred first. */
   readonly endpoints: readonly string[];
-  /** Needed for `https` addresses. */
-  readonly credentials?: Credentials | undefined;
+  /** Needed for `https` addresses; a function is called once, at the first request to such an address. */
+  readonly credentials?: Credentials | (() => Promise<Credentials>) | undefined;
   /** For one answer of one address, milliseconds. Default 30 000. */
   readonly timeoutMs?: number;
   /** For a connection, milliseconds. Default 3 000. */
@@ -70,10 +70,10 @@ export class BoiClient {
   readonly #connectTimeoutMs: number;
   readonly #retryForMs: number;
   readonly #onNotice: ((text: string) => void) | undefined;
-  readonly #credentials: Credentials;
+  readonly #credentials: Credentials | (() => Promise<Credentials>);
   readonly #http = new HttpAgent({ keepAlive: true, keepAliveMsecs: 15_000 });
   readonly #https = new HttpsAgent({ keepAlive: true, keepAliveMsecs: 15_000 });
-  #tls: TlsOptions | undefined;
+  #secured: Promise<Secured> | undefined;
   #preferred = 0;
 
   constructor(options: BoiClientOptions) {
@@ -193,22 +193,31 @@ export class BoiClient {
     }
   }
 
+  #secure(): Promise<Secured> {
+    const credentials = this.#credentials;
+    this.#secured ??= (async () => {
+      const known = typeof credentials === 'function' ? await credentials() : credentials;
+      return { tls: tlsOptions(known), bearer: known.bearer };
+    })();
+    return this.#secured;
+  }
+
   async #send(endpoint: Endpoint, route: CallRoute | StreamRoute, request: AnyRequest): Promise<IncomingMessage> {
     const { method } = ROUTE_PATHS[route];
     const body = method === 'POST' ? JSON.stringify(request.body ?? {}) : undefined;
     const agent = endpoint.secure ? this.#https : this.#http;
-    if (endpoint.secure) this.#tls ??= tlsOptions(this.#credentials);
-    const { bearer } = this.#credentials;
+    const secured = endpoint.secure ? await this.#secure() : undefined;
+    const bearer = secured?.bearer;
     const response = await exchange(endpoint, {
       method,
       target: requestTarget(route, request),
       headers: {
         accept: 'application/json, application/problem+json, application/x-ndjson, text/event-stream',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(bearer === undefined || !endpoint.secure ? {} : { authorization: `Bearer ${bearer}` }),
+        ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
       },
       body,
-      tls: endpoint.secure ? this.#tls : undefined,
+      tls: secured?.tls,
       // A kept connection may be closed by the server just as the request is sent; only what may be repeated risks that.
       agent: method === 'GET' ? agent : undefined,
       connectTimeoutMs: this.#connectTimeoutMs,
@@ -228,6 +237,11 @@ export class BoiClient {
       response.headers['retry-after'],
     );
   }
+}
+
+interface Secured {
+  readonly tls: TlsOptions;
+  readonly bearer: string | undefined;
 }
 
 /** Answers that say something about that node at that moment, not about the request. */

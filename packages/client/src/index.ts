@@ -1,3 +1,4 @@
+export { type AuditItem, type AuditRecord, type FollowAuditOptions, followAudit } from './audit-stream.ts';
 export * from './client.ts';
 export type { Endpoint } from './endpoint.ts';
 export { isLoopback, parseEndpoint } from './endpoint.ts';

@@ -5,16 +5,16 @@ import { EtcdStore, type EtcdStoreOptions } from '@boi/store';
 import { systemClock, systemRandom } from '@boi/system';
 import type { DaemonConfig } from './config.ts';
 
-const ENDPOINT_DEFAULT = 'http://127.0.0.1:2379';
+export const ETCD_DEFAULT = 'http://127.0.0.1:2379';
 
 export type EtcdSettings = Pick<DaemonConfig, 'etcd' | 'etcd-ca' | 'etcd-cert' | 'etcd-key'>;
 
 /** Throws `config-invalid` for endpoints that are none, files that cannot be read, and settings that do not go together. */
 export async function openEtcd(config: EtcdSettings): Promise<EtcdStore> {
-  const endpoints = config.etcd ?? [ENDPOINT_DEFAULT];
+  const endpoints = config.etcd ?? [ETCD_DEFAULT];
   for (const endpoint of endpoints) {
     if (!/^https?:\/\/[^/]+$/.test(endpoint)) {
-      throw new BoiError('config-invalid', `--etcd ${endpoint}: must be a URL such as ${ENDPOINT_DEFAULT}`);
+      throw new BoiError('config-invalid', `--etcd ${endpoint}: must be a URL such as ${ETCD_DEFAULT}`);
     }
   }
   const tls = await readTls(config);

@@ -6,11 +6,22 @@ import { Type } from 'typebox';
 
 const IdentityFile = Type.Object({ v: Type.Literal(1), id: Type.String() }, { additionalProperties: false });
 
+const pathIn = (dataDir: string) => join(dataDir, 'node.json');
+
 export async function loadIdentity(dataDir: string, clock: Clock, random: Random): Promise<NodeId> {
-  const path = join(dataDir, 'node.json');
-  const saved = await readJsonFile(path, IdentityFile);
-  if (saved !== undefined) return requireId('node', saved.id, '/id');
+  const saved = await savedNodeId(dataDir);
+  if (saved !== undefined) return saved;
   const id = new IdMinter(clock, random).mint('node');
-  await writeFileAtomic(path, `${JSON.stringify({ v: 1, id })}\n`, { mode: 0o600 });
+  await saveNodeId(dataDir, id);
   return id;
+}
+
+/** Undefined for a data directory that is no node's yet. */
+export async function savedNodeId(dataDir: string): Promise<NodeId | undefined> {
+  const saved = await readJsonFile(pathIn(dataDir), IdentityFile);
+  return saved === undefined ? undefined : requireId('node', saved.id, '/id');
+}
+
+export async function saveNodeId(dataDir: string, id: NodeId): Promise<void> {
+  await writeFileAtomic(pathIn(dataDir), `${JSON.stringify({ v: 1, id })}\n`, { mode: 0o600 });
 }

@@ -12,16 +12,32 @@ export interface CommandShape {
   readonly repeats: boolean;
 }
 
+/** Scripts look at two words; commands of three are offered as arguments of their first two, with the flags of all. */
 export function shapesOf(table: readonly Command[]): CommandShape[] {
-  return table
-    .filter((command) => command.hidden !== true)
-    .map((command) => ({
-      name: command.path.join(' '),
-      summary: command.summary,
-      flags: [...(command.flags ?? []), ...GLOBAL_FLAGS],
-      arguments: command.positionals ?? [],
-      repeats: command.positionals?.at(-1)?.many === true,
-    }));
+  const shapes = new Map<string, CommandShape>();
+  for (const command of table.filter(({ hidden }) => hidden !== true)) {
+    const [noun, verb, third] = command.path;
+    const flags = [...(command.flags ?? []), ...GLOBAL_FLAGS];
+    const own = command.positionals ?? [];
+    const repeats = own.at(-1)?.many === true;
+    if (third === undefined) {
+      const name = command.path.join(' ');
+      shapes.set(name, { name, summary: command.summary, flags, arguments: own, repeats });
+      continue;
+    }
+    const name = `${noun} ${verb}`;
+    const before = shapes.get(name);
+    const known = new Set(before?.flags.map((flag) => flag.name));
+    const [first, ...rest] = before?.arguments ?? [{ choices: [] }];
+    shapes.set(name, {
+      name,
+      summary: `Commands on ${name}`,
+      flags: [...(before?.flags ?? []), ...flags.filter((flag) => !known.has(flag.name))],
+      arguments: [{ choices: [...(first?.choices ?? []), third] }, ...(rest.length > 0 ? rest : own)],
+      repeats: repeats || before?.repeats === true,
+    });
+  }
+  return [...shapes.values()];
 }
 
 /** First words, with the verbs of those that are nouns. */

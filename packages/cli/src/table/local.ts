@@ -6,20 +6,49 @@ const CONTEXT: Positional = { name: 'name', summary: 'Context.', completes: 'con
 export const LOCAL_COMMANDS: readonly Command[] = [
   {
     path: ['context', 'add'],
-    summary: 'Name a cluster by the addresses of its nodes, and use it.',
+    summary: 'Name a cluster by the addresses of its nodes and your credentials there, and use it.',
     description: [
-      'Naming it again replaces its addresses. Several addresses are several nodes of one cluster: the next is tried when one cannot be reached.',
+      'Naming it again replaces it. Several addresses are several nodes of one cluster: the next is tried when one cannot be reached. Credentials are kept in a file of their own, mode 0600, beside the configuration; only nodes of the given CA are shown them.',
     ],
     positionals: [
       { name: 'name', summary: 'What to call it.' },
-      { name: 'url', summary: 'Addresses of the API, http://HOST:PORT; plain HTTP on loopback only.', many: true },
-    ],
-    flags: [{ name: 'keep-current', kind: 'switch', summary: 'Do not make it the current one.' }],
-    examples: [
-      { line: 'boi-node context add local http://127.0.0.1:7440', does: 'one node' },
       {
-        line: 'boi-node context add lab http://127.0.0.1:7440 http://127.0.0.1:7441 --project web',
-        does: 'two nodes and a default project',
+        name: 'url',
+        summary: 'Addresses of the API, https://HOST:PORT; http:// on loopback only. Default: those in the bundle.',
+        many: true,
+        optional: true,
+      },
+    ],
+    flags: [
+      {
+        name: 'bundle',
+        kind: 'text',
+        value: 'FILE',
+        completes: 'file',
+        summary: 'Credentials and addresses from an admin (`boi-node user create`). `-` reads standard input.',
+      },
+      { name: 'ca', kind: 'text', value: 'FILE', completes: 'file', summary: "PEM of the cluster's CA, for --token." },
+      {
+        name: 'token',
+        kind: 'text',
+        value: 'SECRET',
+        summary: 'Secret of a user, instead of a certificate. `-` reads it from standard input.',
+      },
+      {
+        name: 'identity',
+        kind: 'text',
+        value: 'DIRECTORY',
+        completes: 'directory',
+        summary: '`identity` in the data directory of a node on this machine: be that node, an admin if it is one.',
+      },
+      { name: 'keep-current', kind: 'switch', summary: 'Do not make it the current one.' },
+    ],
+    examples: [
+      { line: 'boi-node context add lab --bundle alice.json', does: 'what an admin gave you' },
+      { line: 'boi-node context add ci https://10.0.0.5:7440 --ca ca.pem --token - < secret', does: 'with a secret' },
+      {
+        line: 'boi-node context add local http://127.0.0.1:7440 http://127.0.0.1:7441 --project web',
+        does: 'two nodes without identities, and a default project',
       },
     ],
     load: async () => (await import('../commands/context.ts')).addContext,

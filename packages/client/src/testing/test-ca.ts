@@ -55,15 +55,29 @@ export class TestCa {
   }
 
   async issue(commonName: string, options: IssueOptions = {}): Promise<IssuedPair> {
-    const { hosts = ['127.0.0.1'], notBefore = new Date(Date.now() - DAY_MS / 2), notAfter } = options;
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+    const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
+    return {
+      certificate: await this.#sign(commonName, keys.publicKey, options),
+      key: `-----BEGIN PRIVATE KEY-----\n${key.match(/.{1,64}/g)?.join('\n')}\n-----END PRIVATE KEY-----\n`,
+    };
+  }
+
+  /** A certificate for a key that is elsewhere, by its SubjectPublicKeyInfo. */
+  async certify(commonName: string, spki: Uint8Array, options: IssueOptions = {}): Promise<string> {
+    const key = await webcrypto.subtle.importKey('spki', Buffer.from(spki), ALGORITHM, true, ['verify']);
+    return this.#sign(commonName, key, options);
+  }
+
+  async #sign(commonName: string, publicKey: webcrypto.CryptoKey, options: IssueOptions): Promise<string> {
+    const { hosts = ['127.0.0.1'], notBefore = new Date(Date.now() - DAY_MS / 2), notAfter } = options;
     const certificate = await x509.X509CertificateGenerator.create({
       subject: `CN=${commonName}`,
       issuer: this.#certificate.subject,
       notBefore,
       notAfter: notAfter ?? new Date(Date.now() + DAY_MS / 2),
       signingAlgorithm: ALGORITHM,
-      publicKey: keys.publicKey,
+      publicKey,
       signingKey: this.#keys.privateKey,
       extensions: [
         new x509.BasicConstraintsExtension(false, undefined, true),
@@ -76,10 +90,6 @@ export class TestCa {
         ),
       ],
     });
-    const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-    return {
-      certificate: `${certificate.toString('pem')}\n`,
-      key: `-----BEGIN PRIVATE KEY-----\n${key.match(/.{1,64}/g)?.join('\n')}\n-----END PRIVATE KEY-----\n`,
-    };
+    return `${certificate.toString('pem')}\n`;
   }
 }

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { readJsonFile, writeFileAtomic } from '@boi/system';
 import { type Static, Type } from 'typebox';
 
+/** Of every key, when nothing says otherwise. */
+export const PREFIX_DEFAULT = '/boi/';
+
 const ClusterFile = Type.Object(
   {
     v: Type.Literal(1),
