@@ -63,6 +63,7 @@ types: $(INSTALLED) ## Types of everything
 	$(BIN)/tsc -b
 	$(BIN)/tsc -p .ci
 	$(BIN)/tsc -p packages/cli/test
+	$(BIN)/tsc -p e2e
 
 unused: $(INSTALLED) ## Files, exports and dependencies that nothing uses
 	$(BIN)/knip
@@ -78,7 +79,7 @@ clean: ## Remove what was built and installed
 
 # `npm ci` of npm 11 refuses a lock file without the binaries of platforms that the registry in use does not have; `npm install`
 # takes what the lock file has. npm writes the target itself at the end of an install.
-$(INSTALLED): package-lock.json package.json $(wildcard packages/*/package.json) | node
+$(INSTALLED): package-lock.json package.json $(wildcard packages/*/package.json) e2e/package.json | node
 	@npm ci $(NPM_FLAGS) >/dev/null 2>&1 || npm install --no-save $(NPM_FLAGS)
 	touch $@
 

@@ -1,0 +1,46 @@
+/** Specs as the tests dispatch them, and the shapes of views they read. */
+
+export interface TaskView {
+  readonly id: string;
+  readonly ref: string;
+  readonly state: string;
+  readonly attempt: number;
+  readonly fence?: string;
+  readonly node?: { readonly id: string; readonly name?: string };
+  readonly why?: { readonly summary: string };
+  readonly claimedAt?: number;
+  readonly startedAt?: number;
+  readonly endedAt?: number;
+}
+
+export interface SpecView {
+  readonly id: string;
+  readonly state: string;
+  readonly counts: Readonly<Record<'succeeded' | 'failed' | 'cancelled' | 'skipped', number>>;
+}
+
+export interface NodeView {
+  readonly id: string;
+  readonly name?: string;
+  readonly state: string;
+  readonly epoch?: string;
+  readonly busy?: number;
+}
+
+/** A shell command whose effect is a line `word task attempt fence node` in `/effects/FILE`. */
+export function effect(word: string, file = 'effects'): string {
+  return `echo "${word} $BOI_TASK_ID $BOI_ATTEMPT $BOI_FENCE $BOI_NODE_ID" >> /effects/${file}`;
+}
+
+export interface Effect {
+  readonly word: string;
+  readonly task: string;
+  readonly attempt: number;
+  readonly fence: string;
+  readonly node: string;
+}
+
+export function readEffect(line: string): Effect {
+  const [word = '', task = '', attempt = '', fence = '', node = ''] = line.split(' ');
+  return { word, task, attempt: Number(attempt), fence, node };
+}

@@ -1,0 +1,105 @@
+/** Hosts that freeze, are cut off and come back: what they did meanwhile counts if and only if nobody took over. */
+import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
+import { Cluster, SESSION_TTL_S } from '../harness/cluster.ts';
+import { type Effect, effect, type NodeView, readEffect, type TaskView } from '../harness/spec.ts';
+import { until } from '../harness/until.ts';
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ nodes: 3 });
+});
+
+afterAll(() => cluster?.remove());
+
+const keepOnFailure = () => onTestFailed(({ task }) => cluster.keep(task.name));
+const effects = async (file: string): Promise<Effect[]> => (await cluster.effects(file)).map(readEffect);
+const onlyTask = async (spec: string): Promise<TaskView> => {
+  const [task] = (await cluster.json<{ items: TaskView[] }>(['task', 'list', spec])).items;
+  if (task === undefined) throw new Error(`${spec} has no task`);
+  return task;
+};
+
+/** The container of a node id. */
+async function hostOf(id: string) {
+  for (const node of cluster.nodes) {
+    const view = await cluster.json<NodeView>(['node', 'show', node.name]);
+    if (view.id === id) return node;
+  }
+  throw new Error(`${id} is no node of this cluster`);
+}
+
+/** The node's lease has run out: its record is gone. */
+const leaseGone = (id: string) =>
+  until('its lease has ended', async () => (await cluster.records(`/boi/nodes/${id}`)).length === 0, 60_000);
+
+test('stale_worker_rejected: frozen past its lease, its commit is refused; the result stays as the successor wrote it', async () => {
+  keepOnFailure();
+  // The second copy ends at once; the first one goes on when it is thawed, and ends after the other.
+  const run = `${effect('began', 'stale')}; [ $(grep -c began /effects/stale) -gt 1 ] || sleep ${SESSION_TTL_S}; ${effect('ended', 'stale')}`;
+  const spec = await cluster.dispatch({ tasks: [{ ref: 'once', run }] });
+  const [first] = await until('it began', async () => {
+    const began = await effects('stale');
+    return began.length > 0 && began;
+  });
+  const holder = await hostOf(first?.node ?? '');
+  await holder.pause();
+  try {
+    await until('another ended it', async () => (await onlyTask(spec)).state === 'succeeded', 60_000);
+  } finally {
+    await holder.unpause();
+  }
+  const before = await cluster.records('/boi/results/');
+  const committed = await onlyTask(spec);
+  expect(committed.fence).not.toBe(first?.fence);
+  expect(BigInt(committed.fence ?? 0)).toBeGreaterThan(BigInt(first?.fence ?? 0));
+  // It is a member again and knows what became of its claim.
+  await cluster.ready(holder);
+  await until('it says that its result was refused', async () => /superseded|fence/.test(await holder.logs()));
+  expect(await cluster.records('/boi/results/')).toEqual(before);
+  expect((await onlyTask(spec)).fence).toBe(committed.fence);
+});
+
+test('late_but_unchallenged_commits: frozen past its lease with nobody to take over, it commits once', async () => {
+  keepOnFailure();
+  const run = `${effect('began', 'late')}; sleep 1; ${effect('ended', 'late')}`;
+  const spec = await cluster.dispatch({ tasks: [{ ref: 'once', run, requires: { at: 'node-3' } }] });
+  const [first] = await until('it began', async () => {
+    const began = await effects('late');
+    return began.length > 0 && began;
+  });
+  const node = cluster.node(3);
+  await node.pause();
+  try {
+    await leaseGone(first?.node ?? '');
+  } finally {
+    await node.unpause();
+  }
+  await cluster.boi(['spec', 'wait', spec]);
+  const lines = await effects('late');
+  const task = await onlyTask(spec);
+  expect(task.state).toBe('succeeded');
+  // Whichever copy's result it is, the copy ran to its end, and only once.
+  expect(lines.filter(({ word, fence }) => word === 'ended' && fence === task.fence)).toHaveLength(1);
+});
+
+test('fence_loss_stops_zombie: the process group of the loser is gone soon after it learns of it', async () => {
+  keepOnFailure();
+  const run = `${effect('began', 'zombie')}; [ $(grep -c began /effects/zombie) -gt 1 ] || exec sleep 987654`;
+  const spec = await cluster.dispatch({ tasks: [{ ref: 'once', run }] });
+  const [first] = await until('it began', async () => {
+    const began = await effects('zombie');
+    return began.length > 0 && began;
+  });
+  const holder = await hostOf(first?.node ?? '');
+  await holder.pause();
+  try {
+    await until('another ended it', async () => (await onlyTask(spec)).state === 'succeeded', 60_000);
+  } finally {
+    await holder.unpause();
+  }
+  await until('its processes are gone', async () => {
+    const { stdout } = await holder.exec(['sh', '-c', 'cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " "']);
+    return !stdout.includes('sleep 987654');
+  });
+});
