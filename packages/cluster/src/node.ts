@@ -15,9 +15,10 @@ import { LocalFallback, NO_FALLBACK_FILE } from './api/local-fallback.ts';
 import { heldLines, localView } from './api/local-view.ts';
 import { StoreHealth } from './base/store-health.ts';
 import { ClaimLoop } from './claim/claim.ts';
-import type { Candidate } from './claim/claim-plan.ts';
-import { type Held, HeldTasks, newHeld } from './claim/held.ts';
+import { LostClaims } from './claim/end-lost.ts';
+import { type Held, HeldTasks } from './claim/held.ts';
 import { Locks } from './claim/locks.ts';
+import { OwnLoad } from './claim/own-load.ts';
 import { OwnQueue } from './claim/own-queue.ts';
 import { restart } from './claim/restart.ts';
 import { Runs } from './claim/run.ts';
@@ -33,9 +34,8 @@ import { LoadWriter } from './membership/load-writer.ts';
 import { StoreMembership } from './membership/membership.ts';
 import type { MembershipSnapshot } from './membership/membership-types.ts';
 import { NodeSession } from './membership/session.ts';
-import { checkVersion, tooFar } from './membership/version-skew.ts';
+import { checkVersion, SkewWatch } from './membership/version-skew.ts';
 import type { ClusterNodeHandle, ClusterNodeOptions, NodeStatus } from './node-types.ts';
-import { type LoadRecord, SCHEMA_VERSION } from './records.ts';
 import { NodeServices } from './services.ts';
 
 /** For running tasks when the daemon stops and nobody said otherwise. */
@@ -65,13 +65,14 @@ export class ClusterNode implements ClusterNodeHandle {
   readonly #services: NodeServices;
   readonly #health: StoreHealth;
   readonly #fallback: LocalFallback;
+  readonly #lostClaims: LostClaims;
+  readonly #skew: SkewWatch;
+  readonly #ownLoad: OwnLoad;
   readonly #stopping = new AbortController();
   /** The session for which everything before the first claim is done. */
   #ready: Revision | undefined;
   #preparing: Promise<void> = Promise.resolve();
   #wasLost = false;
-  /** Nodes of a version that must not work beside this one, as last seen. */
-  #violations = 0;
 
   constructor(options: ClusterNodeOptions) {
     this.#options = options;
@@ -87,7 +88,7 @@ export class ClusterNode implements ClusterNodeHandle {
       identity,
       runner,
       turning: () => this.#loop.turning(),
-      load: () => this.#loadNow(),
+      load: () => this.#ownLoad.record(),
     });
     const deps = NodeServices.deps(ctx, identity.id, this.#session, this.#membership);
     this.#deps = deps;
@@ -95,6 +96,22 @@ export class ClusterNode implements ClusterNodeHandle {
     this.#queue = new OwnQueue(ctx, identity.id, (task, nonce) => held.runsHere(task, nonce));
     const settled = (task: Held, applied: boolean) => this.#settled(task, applied);
     this.#committer = new Committer({ deps, buffer, held, settled });
+    this.#lostClaims = new LostClaims({
+      deps,
+      held,
+      queue: this.#queue,
+      committer: this.#committer,
+      ready: () => this.#isReady(),
+    });
+    this.#ownLoad = new OwnLoad({
+      metrics,
+      queue: this.#queue,
+      held,
+      committer: this.#committer,
+      slots: identity.slots,
+      scanned: () => this.#loop.scanned,
+    });
+    this.#skew = new SkewWatch(ctx, identity.version);
     this.#cooldown = new Cooldown(deps);
     this.#runs = new Runs({
       deps,
@@ -128,7 +145,7 @@ export class ClusterNode implements ClusterNodeHandle {
       runs: this.#runs,
       handOver: (leaving) => this.#services.handOver(leaving),
       settled,
-      endLost: () => this.#endAllLost(),
+      endLost: () => this.#lostClaims.endAll(),
     });
     this.#loop = new ClaimLoop({
       deps,
@@ -139,13 +156,17 @@ export class ClusterNode implements ClusterNodeHandle {
       capacity: identity.slots,
       mayClaim: () => this.#mayClaim(),
       share: (project) => this.#shares.of(project),
-      endLost: (candidate) => this.#endLost(candidate),
+      endLost: (candidate) => this.#lostClaims.end(candidate),
       refresh: () => this.#membership.resync(),
       lose: (why) => this.#session.lose(why),
       settled,
-      turned: () => this.#turned(),
+      turned: () => {
+        this.#ownLoad.gauges();
+        this.#shares.keep(this.#queue.projects);
+        this.#load.changed();
+      },
     });
-    this.#load = new LoadWriter(ctx, this.#session, () => this.#loadNow());
+    this.#load = new LoadWriter(ctx, this.#session, () => this.#ownLoad.record());
     this.#queue.mirror.onChange((changes) => {
       this.#runs.heard(changes);
       this.#loop.wake();
@@ -174,7 +195,7 @@ export class ClusterNode implements ClusterNodeHandle {
       await this.#fallback.start();
       this.#membership.onChange((snapshot) => {
         this.#loop.wake();
-        this.#skew(snapshot);
+        this.#skew.look(snapshot);
       });
       this.#loop.start();
       this.#session.onLost(() => this.#lost());
@@ -294,67 +315,5 @@ export class ClusterNode implements ClusterNodeHandle {
     // Applied by this node, its event is on its way; otherwise whatever the mirror shows is what there is.
     if (!applied) this.#queue.reconsider(task);
     this.#loop.wake();
-  }
-
-  /** The claim loop ends them as it comes to them, but only while it may claim. */
-  #endAllLost(): void {
-    if (!this.#isReady()) return;
-    for (const candidate of this.#queue.lost()) if (this.#endLost(candidate)) this.#queue.take(candidate.task);
-  }
-
-  /** Ends a claim of an earlier life that must not be made anew. Answers whether it did. */
-  #endLost({ task, stored }: Candidate): boolean {
-    const { record, key, modRevision } = stored;
-    const { claim, cancel, deliveries } = record;
-    if (claim === undefined) return false;
-    const poison = deliveries >= this.#ctx.config.deliveriesMax;
-    if (cancel === undefined && !poison) return false;
-    const { incarnationRevision: incarnation } = this.#membership.snapshot();
-    const { nonce } = claim;
-    const held = newHeld({ task, key, nonce, fence: modRevision, incarnation, entry: record, phase: 'ended' });
-    this.#held.add(held);
-    if (cancel === undefined) this.#committer.addPoison(held);
-    else this.#committer.add(held, { outcome: 'cancelled', endedAt: this.#ctx.clock.now(), tail: '', logBytes: 0 });
-    return true;
-  }
-
-  #turned(): void {
-    const { metrics } = this.#ctx;
-    const { slots } = this.#options.identity;
-    metrics.gauge('boi_core_tasks', this.#queue.queued, { state: 'queued' });
-    metrics.gauge('boi_core_tasks', this.#held.running, { state: 'running' });
-    metrics.gauge('boi_core_tasks', this.#held.size - this.#held.running - this.#committer.pending, { state: 'ahead' });
-    metrics.gauge('boi_core_tasks', this.#committer.pending, { state: 'ended' });
-    metrics.gauge('boi_core_slots', this.#held.busySlots, { state: 'busy' });
-    metrics.gauge('boi_core_slots', slots, { state: 'all' });
-    this.#shares.keep(this.#queue.projects);
-    this.#load.changed();
-  }
-
-  #loadNow(): LoadRecord {
-    return {
-      v: SCHEMA_VERSION,
-      busy: this.#held.busySlots,
-      queued: this.#queue.queued,
-      running: this.#held.running,
-      health: 'ok',
-      scanned: this.#loop.scanned,
-    };
-  }
-
-  #skew({ members }: MembershipSnapshot): void {
-    const { version } = this.#options.identity;
-    const { metrics, log } = this.#ctx;
-    const others = [...members.values()].filter(({ record }) => record.version !== version);
-    metrics.gauge('boi_core_version_skew', others.length);
-    const violations = tooFar(version, { members });
-    metrics.gauge('boi_core_version_skew_violations', violations.length);
-    if (violations.length > this.#violations) {
-      log.error(
-        { version, violations },
-        'nodes of versions too far apart work in this cluster; upgrade the older ones',
-      );
-    }
-    this.#violations = violations.length;
   }
 }

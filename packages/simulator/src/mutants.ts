@@ -71,19 +71,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'self-fence at twice the time to live',
     edits: [
       {
-        file: 'membership/session.ts',
-        from: 'live.deadlineMono = sentMono + answer.ttlMs - margin(answer.ttlMs);',
-        to: 'live.deadlineMono = sentMono + 2 * answer.ttlMs - margin(answer.ttlMs);',
-      },
-      {
-        file: 'membership/session.ts',
-        from: 'live.deadlineWall = sentWall + answer.ttlMs - margin(answer.ttlMs);',
-        to: 'live.deadlineWall = sentWall + 2 * answer.ttlMs - margin(answer.ttlMs);',
-      },
-      {
-        file: 'membership/session.ts',
-        from: 'const lastsMs = ttlMs - margin(ttlMs);',
-        to: 'const lastsMs = 2 * ttlMs - margin(ttlMs);',
+        file: 'membership/deadlines.ts',
+        from: 'const lastsMs = ttlMs - Math.min(',
+        to: 'const lastsMs = 2 * ttlMs - Math.min(',
       },
     ],
   },

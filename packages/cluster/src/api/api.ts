@@ -47,7 +47,8 @@ import {
   showNode,
   uncordon,
 } from './node-admin.ts';
-import { findSpec, listSpecs, listTasks, logPlaces, resolveTask, showTask } from './queries.ts';
+import { findSpec, listSpecs } from './spec-queries.ts';
+import { listTasks, logPlaces, resolveTask, showTask } from './task-queries.ts';
 import { projectRef, specView } from './views.ts';
 
 /** Longest a write waits for a store that gives no definite answer. */

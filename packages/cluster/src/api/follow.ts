@@ -27,7 +27,7 @@ import { noSpec } from '../spec/cancel.ts';
 import { isFinalSpec, readHeader } from '../spec/spec-ref.ts';
 import type { LogPlaces } from './api-types.ts';
 import { projectName } from './node-admin.ts';
-import { logPlaces } from './queries.ts';
+import { logPlaces } from './task-queries.ts';
 import { projectRef, type SeenTask, specView, taskView } from './views.ts';
 
 /** Ten times a second. */

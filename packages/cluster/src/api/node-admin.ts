@@ -14,6 +14,7 @@ import {
   sleep,
 } from '@boi/core';
 import { type Compare, type KeyValue, type Op, unchanged } from '@boi/store';
+import { pages } from '../base/pages.ts';
 import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
 import { lastPart } from '../keys.ts';
@@ -231,20 +232,16 @@ export async function projectName({ ctx }: NodeDeps, prj: ProjectId): Promise<st
 /** By id or name; `default` is the default project also when it is called otherwise. */
 export async function findProject(deps: NodeDeps, idOrName: string): Promise<{ id: ProjectId; name?: string }> {
   const { ctx, membership } = deps;
-  const range = ctx.keys.projects();
   const found: { id: ProjectId; name?: string }[] = [];
   let fallback: { id: ProjectId; name?: string } | undefined;
-  for (let start = range.start; ; ) {
-    const page = await ctx.store.range({ start, end: range.end, deadlineMs: LOOK_UP_WITHIN_MS });
-    for (const kv of page.kvs) {
+  for await (const { kvs } of pages(ctx.store, ctx.keys.projects(), { deadlineMs: LOOK_UP_WITHIN_MS })) {
+    for (const kv of kvs) {
       const { name } = codecs.project.decode(kv.key, kv.value);
       const project = { id: lastPart(kv.key) as ProjectId, ...(name === undefined ? {} : { name }) };
       if (project.id === idOrName) return project;
       if (name === idOrName) found.push(project);
       if (project.id === membership.snapshot().cluster.defaultProject) fallback = project;
     }
-    if (!page.more) break;
-    start = `${page.kvs.at(-1)?.key ?? start} `;
   }
   if (found.length > 1) {
     throw new BoiError(
@@ -264,12 +261,8 @@ export async function findProject(deps: NodeDeps, idOrName: string): Promise<{ i
 
 async function countKeys({ ctx }: NodeDeps, range: { start: string; end: string }): Promise<number> {
   let count = 0;
-  for (let start = range.start; ; ) {
-    const page = await ctx.store.range({ start, end: range.end, keysOnly: true });
-    count += page.kvs.length;
-    if (!page.more) return count;
-    start = `${page.kvs.at(-1)?.key ?? start} `;
-  }
+  for await (const { kvs } of pages(ctx.store, range, { keysOnly: true })) count += kvs.length;
+  return count;
 }
 
 function noNode(idOrName: string): BoiError {

@@ -22,13 +22,10 @@ import { BoiError, jitter, type NodeId, sleep, type TaskRunner } from '@boi/core
 import { type Compare, type LeaseId, type Revision, sameCreation } from '@boi/store';
 import { Bell } from '../base/bell.ts';
 import type { SessionState } from '../node-types.ts';
+import { type Lasting, lasting, runnerDeadline } from './deadlines.ts';
 import { type RegisterOptions, recordGone, register } from './register.ts';
 import type { Session } from './session-types.ts';
 
-/** Between our deadline and the server's: a claim sent at the last moment must not arrive after the lease ended. */
-const MARGIN_MS = 1_000;
-/** Exclusive tasks are killed this long before the lease can end. */
-const KILL_BEFORE_END_MS = 2_000;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 2_000;
 /** A keep-alive that failed is sent again after this long; the regular pace is a third of the time to live. */
@@ -40,13 +37,10 @@ export interface NodeSessionOptions extends RegisterOptions {
   readonly turning: () => boolean;
 }
 
-interface Live {
+interface Live extends Lasting {
   readonly lease: LeaseId;
   readonly epoch: Revision;
   readonly abort: AbortController;
-  ttlMs: number;
-  deadlineMono: number;
-  deadlineWall: number;
 }
 
 export class NodeSession implements Session {
@@ -171,7 +165,7 @@ export class NodeSession implements Session {
     const { ctx } = this.#options;
     this.#live = live;
     this.#set('live');
-    this.#tellRunner(live);
+    this.#options.runner.setDeadline(runnerDeadline(live.sentMono, live.ttlMs));
     ctx.metrics.gauge('boi_core_session_live', 1);
     for (const fn of [...this.#liveListeners]) fn(live.epoch);
   }
@@ -192,15 +186,6 @@ export class NodeSession implements Session {
   #set(state: SessionState): void {
     this.#state = state;
     this.#since = this.#options.ctx.clock.mono();
-  }
-
-  #tellRunner(live: Live): void {
-    // `deadlineMono` has the margin taken off; the server's own end is that much later.
-    const sentAtMs = live.deadlineMono + margin(live.ttlMs) - live.ttlMs;
-    const termAtMs = sentAtMs + (2 * live.ttlMs) / 3;
-    // With very short times to live the kill would come before the term.
-    const killAtMs = Math.max(termAtMs, sentAtMs + live.ttlMs - KILL_BEFORE_END_MS);
-    this.#options.runner.setDeadline({ termAtMs, killAtMs });
   }
 
   /** Returns when the session is lost or the node stops. */
@@ -240,10 +225,8 @@ export class NodeSession implements Session {
         return;
       }
       metrics.observe('boi_core_session_keepalive_seconds', (clock.mono() - sentMono) / 1000);
-      live.ttlMs = answer.ttlMs;
-      live.deadlineMono = sentMono + answer.ttlMs - margin(answer.ttlMs);
-      live.deadlineWall = sentWall + answer.ttlMs - margin(answer.ttlMs);
-      this.#tellRunner(live);
+      Object.assign(live, lasting(sentMono, sentWall, answer.ttlMs));
+      this.#options.runner.setDeadline(runnerDeadline(sentMono, answer.ttlMs));
       waitMs = undefined;
     }
   }
@@ -279,9 +262,7 @@ export class NodeSession implements Session {
     const { lease, epoch, ttlMs, sentMono, sentWall } = await register(this.#options, signal, (granted) => {
       this.#oldLease = granted;
     });
-    const lastsMs = ttlMs - margin(ttlMs);
-    const abort = new AbortController();
-    return { lease, epoch, abort, ttlMs, deadlineMono: sentMono + lastsMs, deadlineWall: sentWall + lastsMs };
+    return { lease, epoch, abort: new AbortController(), ...lasting(sentMono, sentWall, ttlMs) };
   }
 
   async #join(first: boolean): Promise<Live> {
@@ -304,11 +285,6 @@ export class NodeSession implements Session {
       backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS);
     }
   }
-}
-
-/** A short time to live leaves no room for the whole margin. */
-function margin(ttlMs: number): number {
-  return Math.min(MARGIN_MS, ttlMs / 10);
 }
 
 function notLive(): BoiError {

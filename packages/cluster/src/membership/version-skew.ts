@@ -6,6 +6,7 @@
  * only an older or differently built one would do, says so and counts it. A version of another form is not compared.
  */
 import { BoiError, type NodeId } from '@boi/core';
+import type { ClusterContext } from '../context.ts';
 import type { MembershipSnapshot } from './membership-types.ts';
 
 /** Live nodes of a version that must not work beside this one. */
@@ -38,6 +39,34 @@ export function checkVersion(
     `this is boi-node ${version} and ${first.id} runs ${first.version}: at most one minor version may lie between nodes of a cluster; upgrade one minor version at a time`,
     { details: { version, others: others.slice(0, 10) } },
   );
+}
+
+/** Counts nodes of other versions at each change of the membership, and says when one joins that must not work beside this. */
+export class SkewWatch {
+  readonly #ctx: Pick<ClusterContext, 'log' | 'metrics'>;
+  readonly #version: string;
+  #violations = 0;
+
+  constructor(ctx: Pick<ClusterContext, 'log' | 'metrics'>, version: string) {
+    this.#ctx = ctx;
+    this.#version = version;
+  }
+
+  look({ members }: Pick<MembershipSnapshot, 'members'>): void {
+    const version = this.#version;
+    const { metrics, log } = this.#ctx;
+    const others = [...members.values()].filter(({ record }) => record.version !== version);
+    metrics.gauge('boi_core_version_skew', others.length);
+    const violations = tooFar(version, { members });
+    metrics.gauge('boi_core_version_skew_violations', violations.length);
+    if (violations.length > this.#violations) {
+      log.error(
+        { version, violations },
+        'nodes of versions too far apart work in this cluster; upgrade the older ones',
+      );
+    }
+    this.#violations = violations.length;
+  }
 }
 
 function parse(version: string): { major: number; minor: number } | undefined {

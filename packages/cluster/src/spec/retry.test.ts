@@ -1,6 +1,6 @@
 import type { NodeId, SpecId } from '@boi/core';
 import { describe, expect, it } from 'vitest';
-import { logPlaces } from '../api/queries.ts';
+import { logPlaces } from '../api/task-queries.ts';
 import { HISTORY_MAX, type QueueEntry, type ResultRecord } from '../records.ts';
 import { testNode, testProject, testTask } from '../testing/fixtures.ts';
 import { SpecRig } from '../testing/spec-rig.ts';

@@ -1,134 +1,38 @@
 /**
- * What is asked about specs and tasks, answered from the store; every answer about tasks is of one revision. Look-ups take
- * an id or a name, by the name index; a name that several specs have is `ambiguous-name` with the candidates.
+ * What is asked about tasks, answered from the store; every answer is of one revision. A task is looked for where its record
+ * nearly always is first: results, blocked records, the queues of live nodes; then everywhere.
  */
 import {
   BoiError,
   indexOf,
   isId,
-  mintedAt,
   type ProjectId,
-  type Ref,
   type RouteQuery,
   type SpecId,
-  type SpecView,
   specOf,
   type TaskId,
   type TaskView,
   taskId,
 } from '@boi/core';
-import type { KeyValue, Revision } from '@boi/store';
+import type { Revision } from '@boi/store';
+import { wholeRange } from '../base/pages.ts';
 import type { NodeDeps } from '../deps.ts';
 import { lastPart } from '../keys.ts';
 import { locateTask, type TaskPlace } from '../placement/locate.ts';
 import { atOneRevision, entriesOf, likelyOwners, type QueueOwner, queueOwners } from '../placement/queue-scan.ts';
-import { codecs, type SpecHeader, type Stored } from '../records.ts';
-import { noSpec, noTask } from '../spec/cancel.ts';
-import { earliestSpecAt, isFinalSpec, stored } from '../spec/spec-ref.ts';
+import { codecs, type SpecHeader } from '../records.ts';
+import { noTask } from '../spec/cancel.ts';
+import { isFinalSpec } from '../spec/spec-ref.ts';
 import { archivedResults } from '../upkeep/archive-format.ts';
 import type { LogPlaces, Page } from './api-types.ts';
-import { entryState, logPlacesOf, type SeenTask, specView, taskView } from './views.ts';
+import { findSpec, PAGE_DEFAULT } from './spec-queries.ts';
+import { entryState, logPlacesOf, type SeenTask, taskView } from './views.ts';
 import { whyNotRunning } from './why.ts';
 
-const PAGE_DEFAULT = 100;
-/** Candidates named in an `ambiguous-name` error. */
-const CANDIDATES_MAX = 20;
 /** Indexes looked at together when tasks are listed. */
 const WINDOW = 500;
 /** Windows without a hit after which a filtered listing answers what it has, with where to go on. */
 const WINDOWS_MAX = 40;
-/** First look back in time of a listing of the newest specs; doubles until it reaches the epoch. */
-const LOOK_BACK_FIRST_MS = 60_000;
-
-export interface FoundSpec {
-  readonly spc: SpecId;
-  readonly header: Stored<SpecHeader>;
-  readonly revision: Revision;
-}
-
-export async function findSpec(deps: NodeDeps, prj: ProjectId, idOrName: string): Promise<FoundSpec> {
-  const { store, keys } = deps.ctx;
-  if (isId(idOrName)) {
-    if (!isId(idOrName, 'spec')) throw noSpec(idOrName);
-    const { kv, revision } = await store.get(keys.spec(prj, idOrName));
-    if (kv === undefined) throw noSpec(idOrName);
-    return { spc: idOrName, header: stored(codecs.spec, kv), revision };
-  }
-  const ids = await idsByName(deps, prj, idOrName, CANDIDATES_MAX + 1);
-  const [only] = ids;
-  if (only === undefined) throw noSpec(idOrName);
-  if (ids.length > 1) {
-    const candidates = ids.slice(0, CANDIDATES_MAX);
-    throw new BoiError(
-      'ambiguous-name',
-      `${ids.length > CANDIDATES_MAX ? `more than ${CANDIDATES_MAX}` : ids.length} specs are called ${JSON.stringify(idOrName)}: give the id`,
-      { details: { candidates } },
-    );
-  }
-  return findSpec(deps, prj, only);
-}
-
-/** Newest last, as ids go. */
-async function idsByName({ ctx }: NodeDeps, prj: ProjectId, name: string, most: number): Promise<SpecId[]> {
-  const range = ctx.keys.names(prj, 'spec', name);
-  const page = await ctx.store.range({ ...range, limit: most, keysOnly: true });
-  return page.kvs.map(({ key }) => lastPart(key) as SpecId);
-}
-
-export async function listSpecs(deps: NodeDeps, project: Ref, query: RouteQuery<'spec.list'>): Promise<Page<SpecView>> {
-  const prj = project.id as ProjectId;
-  const limit = query.limit ?? PAGE_DEFAULT;
-  if (query.after !== undefined && !isId(query.after, 'spec')) {
-    throw new BoiError('bad-request', 'not the next page of specs', {
-      issues: [{ path: '/query/after', message: 'must be the `next` of a page before' }],
-    });
-  }
-  const items: SpecView[] = [];
-  const source =
-    query.name === undefined ? newestSpecs(deps, prj, query.after) : namedSpecs(deps, prj, query.name, query.after);
-  for await (const kv of source) {
-    const { record } = stored(codecs.spec, kv);
-    if (query.state !== undefined && record.state !== query.state) continue;
-    if (items.length === limit) return { items, next: (items.at(-1) as SpecView).id };
-    items.push(specView(project, lastPart(kv.key) as SpecId, record));
-  }
-  return { items };
-}
-
-async function* namedSpecs(
-  deps: NodeDeps,
-  prj: ProjectId,
-  name: string,
-  after: string | undefined,
-): AsyncGenerator<KeyValue> {
-  const ids = (await idsByName(deps, prj, name, 1000)).reverse();
-  for (const id of ids) {
-    if (after !== undefined && id >= after) continue;
-    const { kv } = await deps.ctx.store.get(deps.ctx.keys.spec(prj, id));
-    if (kv !== undefined) yield kv;
-  }
-}
-
-/** A range has no descending order, but a spec's id begins with its time: windows further and further back. */
-async function* newestSpecs(deps: NodeDeps, prj: ProjectId, after: string | undefined): AsyncGenerator<KeyValue> {
-  const { ctx } = deps;
-  const all = ctx.keys.specs(prj);
-  let end = after === undefined ? all.end : ctx.keys.spec(prj, after as SpecId);
-  let fromMs = after === undefined ? ctx.clock.now() : mintedAt(after as SpecId);
-  for (let backMs = LOOK_BACK_FIRST_MS; end > all.start; backMs *= 2) {
-    fromMs -= backMs;
-    const start = fromMs <= 0 ? all.start : `${all.start}${earliestSpecAt(fromMs)}`;
-    const window: KeyValue[] = [];
-    for (let at = start; at < end; ) {
-      const page = await ctx.store.range({ start: at, end });
-      window.push(...page.kvs);
-      if (!page.more) break;
-      at = `${page.kvs.at(-1)?.key ?? at} `;
-    }
-    yield* window.reverse();
-    end = start;
-  }
-}
 
 export async function listTasks(
   deps: NodeDeps,
@@ -182,11 +86,13 @@ async function seeTasks(
     return seen;
   }
   const expected = Math.min(to, header.cursor) - from + 1;
+  const between = async (keyOf: (tsk: TaskId) => string) => {
+    const range = { start: keyOf(taskId(spc, from)), end: `${keyOf(taskId(spc, to))} ` };
+    return (await wholeRange(store, range, { revision })).kvs;
+  };
   const [results, blocked] = await Promise.all([
-    pages(deps, keys.result(spc, taskId(spc, from)), `${keys.result(spc, taskId(spc, to))} `, revision),
-    isFinalSpec(header)
-      ? []
-      : pages(deps, keys.blocked(spc, taskId(spc, from)), `${keys.blocked(spc, taskId(spc, to))} `, revision),
+    between((tsk) => keys.result(spc, tsk)),
+    isFinalSpec(header) ? [] : between((tsk) => keys.blocked(spc, tsk)),
   ]);
   for (const kv of results) {
     const record = codecs.result.decode(kv.key, kv.value);
@@ -207,16 +113,6 @@ async function seeTasks(
   if (seen.size < expected) await look(likelyOwners(membership.snapshot()));
   if (seen.size < expected) await look(await queueOwners({ store, keys }, revision));
   return seen;
-}
-
-async function pages({ ctx }: NodeDeps, start: string, end: string, revision: Revision): Promise<KeyValue[]> {
-  const kvs: KeyValue[] = [];
-  for (let at = start; ; ) {
-    const page = await ctx.store.range({ start: at, end, revision });
-    kvs.push(...page.kvs);
-    if (!page.more) return kvs;
-    at = `${page.kvs.at(-1)?.key ?? at} `;
-  }
 }
 
 async function viewOf(
