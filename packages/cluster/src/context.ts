@@ -82,6 +82,11 @@ export interface ClusterConfig {
   /** Failed starts in a row before the node cools down, and for how long. Default 3 and 300 000. */
   readonly cooldownAfter: number;
   readonly cooldownMs: number;
+  /** How often old audit lines and join tokens are removed. Default 600 000. */
+  readonly identityUpkeepMs: number;
+  /** Audit lines are kept this long, and at most so many. Default 30 days and 100 000. */
+  readonly auditKeepMs: number;
+  readonly auditLinesMax: number;
 }
 
 export const DEFAULT_CONFIG: ClusterConfig = {
@@ -103,4 +108,7 @@ export const DEFAULT_CONFIG: ClusterConfig = {
   progressMs: 1_000,
   cooldownAfter: 3,
   cooldownMs: 300_000,
+  identityUpkeepMs: 600_000,
+  auditKeepMs: 30 * 24 * 3600_000,
+  auditLinesMax: 100_000,
 };

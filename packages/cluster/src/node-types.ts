@@ -48,6 +48,8 @@ export interface ClusterNodeOptions {
   readonly emit: (event: ClusterEvent) => void;
   readonly config?: Partial<ClusterConfig>;
   readonly identity: NodeIdentity;
+  /** Id of the cluster this node has a certificate of: `start` rejects with `wrong-state` for any other, or none. Default: makes one if there is none. */
+  readonly cluster?: string;
   readonly runner: TaskRunner;
   readonly buffer: ResultBuffer;
   /** Where local fallback is kept. Default: nowhere, and it ends with the process. */

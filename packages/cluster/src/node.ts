@@ -26,7 +26,7 @@ import { Shares } from './claim/shares.ts';
 import { Committer } from './commit/commit.ts';
 import { type ClusterContext, DEFAULT_CONFIG } from './context.ts';
 import type { NodeDeps } from './deps.ts';
-import { initCluster } from './init.ts';
+import { initCluster, requireCluster } from './init.ts';
 import { Keys } from './keys.ts';
 import { Cooldown } from './membership/cooldown.ts';
 import { Drain } from './membership/drain.ts';
@@ -189,7 +189,9 @@ export class ClusterNode implements ClusterNodeHandle {
 
   async start(): Promise<void> {
     try {
-      await initCluster(this.#ctx, this.#stopping.signal);
+      const { cluster } = this.#options;
+      if (cluster === undefined) await initCluster(this.#ctx, this.#stopping.signal);
+      else await requireCluster(this.#ctx, cluster);
       await this.#membership.start();
       checkVersion(this.#options.identity, this.#membership.snapshot());
       await this.#fallback.start();

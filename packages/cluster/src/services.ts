@@ -8,6 +8,7 @@ import type { OwnQueue } from './claim/own-queue.ts';
 import { Stealer } from './claim/steal.ts';
 import type { ClusterContext } from './context.ts';
 import type { NodeDeps } from './deps.ts';
+import { IdentityUpkeep } from './identity/upkeep.ts';
 import type { Membership } from './membership/membership-types.ts';
 import type { Session } from './membership/session-types.ts';
 import { handOver } from './placement/handover.ts';
@@ -65,6 +66,7 @@ export class NodeServices {
       new Stealer(deps, work),
       new Archiver(deps),
       new Compactor(deps),
+      new IdentityUpkeep(deps),
     ];
   }
 

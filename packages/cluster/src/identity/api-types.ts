@@ -24,7 +24,7 @@ export const IDENTITY_LIMIT_MS = 10_000;
 
 /** A record with its id. */
 export type With<I extends string, T> = T & { readonly id: I };
-export type Member = With<NodeId, MemberRecord>;
+export type AdmittedNode = With<NodeId, MemberRecord>;
 export type User = With<UserId, UserRecord>;
 export type Token = With<TokenId, TokenRecord>;
 export type Admin = With<NodeId, AdminRecord>;
@@ -37,7 +37,7 @@ export interface PresentedCertificate {
 }
 
 export type Standing =
-  | { readonly ok: true; readonly role: 'node'; readonly node: Member; readonly admin: boolean }
+  | { readonly ok: true; readonly role: 'node'; readonly node: AdmittedNode; readonly admin: boolean }
   | { readonly ok: true; readonly role: 'user'; readonly user: User }
   /** `unknown`: there is no such member or user. `revoked`: revoked, or replaced by a newer certificate. */
   | { readonly ok: false; readonly reason: 'unknown' | 'revoked' };
@@ -54,8 +54,8 @@ export interface IdentityDirectory {
   ca(): CaRecord | undefined;
   /** PEM of all CAs that are trusted now, the one that signs first. Empty without a CA. */
   trustBundle(): string;
-  member(node: NodeId): Member | undefined;
-  members(): readonly Member[];
+  member(node: NodeId): AdmittedNode | undefined;
+  members(): readonly AdmittedNode[];
   user(user: UserId): User | undefined;
   users(): readonly User[];
   isAdmin(node: NodeId): boolean;
@@ -194,7 +194,7 @@ export interface IdentityApi {
    */
   admit(input: AdmitInput): Promise<AdmitAnswer>;
   /** A new certificate for a member that showed `presented`. Throws `unauthenticated` when it is not one any more. */
-  renewMember(node: NodeId, presented: string, certificate: CertificateRecord, address?: string): Promise<Member>;
+  renewMember(node: NodeId, presented: string, certificate: CertificateRecord, address?: string): Promise<AdmittedNode>;
   /** The same for a user. */
   renewUser(user: UserId, presented: string, certificate: CertificateRecord): Promise<User>;
   /** Its certificate is refused from now on. Throws `wrong-state` for an admin: revoke that first. Idempotent. */

@@ -43,6 +43,8 @@ export const CaRecord = Type.Object({
   current: CaCertificateRecord,
   next: opt(CaCertificateRecord),
   previous: opt(CaCertificateRecord),
+  /** The rotation was called off after the switch: `previous` is the CA that was to be, and goes with `finalize`. */
+  aborted: opt(Type.Boolean()),
   /** When this phase began. */
   since: Nat,
   /** While `planned`: how long the old CA is to be trusted after the switch. */

@@ -1,0 +1,28 @@
+export {
+  type Admin,
+  type AdmitAnswer,
+  type AdmitInput,
+  type AdmittedNode,
+  type AuditInput,
+  type AuditLine,
+  type AuditQuery,
+  type CreateTokenInput,
+  type CreateUserInput,
+  type FoundAnswer,
+  type FoundInput,
+  IDENTITY_LIMIT_MS,
+  type IdentityApi,
+  type IdentityDirectory,
+  type Issue,
+  type PresentedCertificate,
+  type RotationInput,
+  type RotationStep,
+  type RotationView,
+  type Standing,
+  type Token,
+  type User,
+  type UserCredentialInput,
+  type With,
+} from './api-types.ts';
+export { ClusterIdentity, type ClusterIdentityOptions } from './cluster-identity.ts';
+export * from './records.ts';
