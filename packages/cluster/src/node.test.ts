@@ -462,6 +462,20 @@ describe('replies that are lost', () => {
     };
   };
 
+  test('a claim is held although the cluster was paused before it could be sent again', async () => {
+    const node = await cluster.join(1, { script: takes(100) });
+    let claims = 0;
+    node.store.plan = {
+      call: ({ method }) => (method === 'batch' && claims++ === 0 ? { dropReply: true } : undefined),
+    };
+    const spec = await cluster.dispatch({ tasks: tasks(1) });
+    await cluster.clock.until(() => claims === 1, 10_000, 'the claim is sent');
+    await setPaused(true);
+    const results = await cluster.untilDone(spec);
+    expect([...results.values()]).toMatchObject([{ outcome: 'succeeded', delivery: 1 }]);
+    expect(starts()).toHaveLength(1);
+  });
+
   test('every task still runs once and has one result', async () => {
     await cluster.joinAll(2, { script: takes(100) });
     const spec = await cluster.dispatch({ tasks: tasks(20) });

@@ -28,6 +28,7 @@ import { claimEvent, type Held, type HeldTasks, newHeld } from './held.ts';
 import type { Locks } from './locks.ts';
 import type { OwnQueue } from './own-queue.ts';
 import type { Runs } from './run.ts';
+import { standing } from './standing.ts';
 
 /** Claims in one request. */
 const BATCH_MAX = 100;
@@ -257,7 +258,7 @@ export class ClaimLoop {
         const own = answer.answers[0];
         if (own?.op === 'get' && own.kv?.createRevision !== epoch) this.#options.lose('its record is gone');
         else await this.#options.refresh();
-        again = items;
+        again = answer.resent ? await this.#notMine(items, nonce, snapshot) : items;
         return;
       }
       again = items.filter((item, i) => {
@@ -275,6 +276,20 @@ export class ClaimLoop {
       held.claimed(nonce);
       for (const { pick } of again) queue.reconsider(pick.candidate.task);
     }
+  }
+
+  /** Holds those of a refused batch that its first sending has claimed after all; answers the others. */
+  async #notMine(items: readonly Claiming[], nonce: string, snapshot: MembershipSnapshot): Promise<Claiming[]> {
+    const { ctx } = this.#options.deps;
+    const answers = await standing(
+      ctx,
+      items.map(({ key }) => key),
+    );
+    return items.filter((item, i) => {
+      const answer = answers[i] as BatchItemAnswer;
+      if (gotten(codecs.entry, answer.answers[0])?.record.claim?.nonce !== nonce) return true;
+      return !this.#settled(item, answer, ABSENT, nonce, snapshot);
+    });
   }
 
   #outer(snapshot: MembershipSnapshot) {

@@ -28,6 +28,7 @@ import { codecs, type LoadRecord, MOVES_MAX, type QueueEntry, type Stored } from
 import { gotten } from '../spec/spec-ref.ts';
 import { claimEvent, type HeldTasks, newHeld } from './held.ts';
 import type { OwnQueue } from './own-queue.ts';
+import { standing } from './standing.ts';
 
 /** Between looks while there is nothing to take: grows from the first to the second. */
 const LOOK_FIRST_MS = 250;
@@ -150,10 +151,20 @@ export class Stealer {
     try {
       const signal = AbortSignal.any([this.#stopping.signal, session.signal()]);
       const answer = await settleBatch(ctx, signal, { compares, items: loot.map(({ txn }) => txn) });
-      if (answer.outcome === 'refused') return 0;
+      if (answer.outcome === 'refused' && !answer.resent) return 0;
+      const [items, revision] =
+        answer.outcome === 'applied'
+          ? [answer.items, answer.revision]
+          : [
+              await standing(
+                ctx,
+                loot.map(({ key }) => key),
+              ),
+              ABSENT,
+            ];
       let taken = 0;
       loot.forEach((item, i) => {
-        if (this.#taken(victim, item, answer.items[i] as BatchItemAnswer, answer.revision, nonce, snapshot)) taken++;
+        if (this.#taken(victim, item, items[i] as BatchItemAnswer, revision, nonce, snapshot)) taken++;
       });
       if (taken > 0) this.#options.wake();
       return taken;
