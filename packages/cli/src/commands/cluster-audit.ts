@@ -13,10 +13,15 @@ const actorText = ({ actor }: AuditRecord): string => actor.id ?? actor.kind;
 export async function showAudit(session: Session, args: Args): Promise<number> {
   if (args.switch('follow')) return follow(session, args);
   const actor = args.text('actor');
-  const { items, more } = await readPages<AuditRecord>(args.number('limit') ?? 50, (query) =>
-    session.client.call('audit.list', { query: { ...query, ...(actor === undefined ? {} : { actor }) } }),
-  );
+  const sinceMs = args.number('since');
   const now = session.io.now();
+  const asked = {
+    ...(actor === undefined ? {} : { actor }),
+    ...(sinceMs === undefined ? {} : { since: Math.max(0, now - sinceMs) }),
+  };
+  const { items, more } = await readPages<AuditRecord>(args.number('limit') ?? 1_000, (query) =>
+    session.client.call('audit.list', { query: { ...query, ...asked } }),
+  );
   const columns: Column<AuditRecord>[] = [
     { title: 'WHEN', cell: (r) => relative(r.at, now) },
     { title: 'ACTOR', cell: actorText },
@@ -26,8 +31,8 @@ export async function showAudit(session: Session, args: Args): Promise<number> {
     { title: 'NODE', cell: (r) => r.node ?? '', wide: true },
     { title: 'ID', cell: (r) => r.id, wide: true },
   ];
-  await presentList(session, items, columns, 'nothing was changed yet, or its records have expired');
-  if (more) session.note('there are more; --limit shows up to 100000 of them');
+  await presentList(session, items, columns, 'nothing was changed in that time');
+  if (more) session.note('there are newer ones; --limit shows up to 100000');
   return 0;
 }
 
@@ -35,7 +40,7 @@ async function follow(session: Session, args: Args): Promise<number> {
   const stop = new AbortController();
   const release = session.io.onInterrupt(() => stop.abort());
   const actor = args.text('actor');
-  const last = args.number('limit');
+  const last = args.number('last');
   const { format } = session;
   try {
     const records = followAudit(session.client, {

@@ -3,6 +3,7 @@ import type { CaView } from '@boi/core';
 import { BoiError } from '@boi/core/errors';
 import { displayName } from '@boi/core/names';
 import type { Args } from '../args.ts';
+import type { Paint } from '../output/paint.ts';
 import { presentOne } from '../output/present.ts';
 import { renderFields } from '../output/table.ts';
 import { absolute, relative } from '../output/time.ts';
@@ -19,9 +20,10 @@ export async function rotateCa(session: Session, args: Args): Promise<number> {
   if (step === undefined || more.length > 0)
     throw new BoiError('bad-request', 'give one step: --plan, then --execute, then --finalize; or --abort');
   const trustWindowMs = args.number('trust-window');
-  if (trustWindowMs !== undefined && step !== 'execute')
-    throw new BoiError('bad-request', '--trust-window goes with --execute');
-  if (args.switch('force') && step !== 'finalize') throw new BoiError('bad-request', '--force goes with --finalize');
+  if (trustWindowMs !== undefined && step !== 'plan')
+    throw new BoiError('bad-request', '--trust-window goes with --plan');
+  if (args.switch('force') && step !== 'execute' && step !== 'finalize')
+    throw new BoiError('bad-request', '--force goes with --execute and --finalize');
   const view = await session.client.call('ca.rotate', {
     body: {
       step,
@@ -43,22 +45,39 @@ async function present(session: Session, view: CaView): Promise<number> {
         ['Cluster', view.cluster],
         ['CA', view.fingerprint],
         ['Expires', absolute(view.notAfter, now)],
-        ['Rotation', view.phase === 'stable' ? 'none' : out.yellow('going on')],
-        ['Also trusted', view.previous],
+        ['Rotation', phaseText(view, out)],
+        ['Also trusted', view.next ?? view.previous],
         ['Trusted until', view.trustUntil === undefined ? undefined : absolute(view.trustUntil, now)],
         ['Nodes', `${renewed} of ${view.members.length} have a certificate of this CA`],
-        [
-          '',
-          view.members
-            .map((m) => {
-              const whose = m.renewed ? 'this CA' : out.yellow('the old CA');
-              return `${displayName(m.name, m.id)}: ${whose}, expires ${relative(m.notAfter, now)}`;
-            })
-            .join('\n'),
-        ],
+        ['', view.members.map((member) => memberText(member, now)).join('\n')],
+        ['Users', usersText(view)],
       ],
       out,
     ),
   );
   return 0;
+}
+
+function phaseText({ phase }: CaView, out: Paint): string {
+  if (phase === 'stable') return 'none';
+  return out.yellow(
+    phase === 'planned'
+      ? 'planned: the next CA is trusted and signs nothing yet; go on with --execute'
+      : 'going on: nodes and users renew; end it with --finalize',
+  );
+}
+
+function memberText(member: CaView['members'][number], now: number): string {
+  const facts = [
+    member.renewed ? 'has it' : 'has one of another CA',
+    ...(member.trusts ? [] : ['does not know all CAs yet']),
+    ...(member.live ? [] : ['not live']),
+    `expires ${relative(member.notAfter, now)}`,
+  ];
+  return `${displayName(member.name, member.id)}: ${facts.join(', ')}`;
+}
+
+function usersText({ usersToRenew }: CaView): string | undefined {
+  if (usersToRenew.length === 0) return undefined;
+  return `${usersToRenew.length} need a new certificate (\`boi-node user reissue\`):\n${usersToRenew.join('\n')}`;
 }

@@ -36,7 +36,7 @@ export async function listTokens(session: Session, _args: Args): Promise<number>
       { title: 'EXPIRES', cell: (t) => relative(t.expiresAt, now) },
       { title: 'USED BY', cell: (t) => t.spentBy ?? '' },
       { title: 'BOUND TO', cell: (t) => t.bindName ?? t.bindKey ?? '' },
-      { title: 'MADE BY', cell: (t) => t.createdBy, wide: true },
+      { title: 'MADE BY', cell: (t) => t.createdBy ?? '', wide: true },
       { title: 'MADE', cell: (t) => relative(t.createdAt, now), wide: true },
     ],
     'no join tokens',

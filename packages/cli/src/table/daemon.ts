@@ -84,6 +84,7 @@ export const DAEMON_COMMANDS: readonly Command[] = [
         summary: 'Where data is kept. Default: a temporary directory, removed on exit.',
       },
       { name: 'no-context', kind: 'switch', summary: 'Leave the current context alone.' },
+      { name: 'insecure', kind: 'switch', summary: 'Plain HTTP on loopback, without certificates and identities.' },
       {
         name: 'log-level',
         kind: 'choice',
@@ -104,7 +105,8 @@ export const DAEMON_COMMANDS: readonly Command[] = [
     summary: 'Run a node of a cluster on this host, in the foreground.',
     description: [
       'Each setting is a flag, an environment variable or a key of the file given with --config; the flag wins, then the variable, then the file.',
-      'TERM and Ctrl-C drain with a short deadline and stop. Until nodes have certificates, the API is served on loopback only, and --insecure says that this is understood.',
+      'The first start on a host needs a join token (`boi-node token create` on an admin node), or `boi-node cluster init` before it: its key is made here, its certificate is asked for, and the CA is the one whose fingerprint is in the token. Later starts find all of that, and where the store is, in the data directory. Certificates renew themselves.',
+      'TERM and Ctrl-C drain with a short deadline and stop.',
     ],
     flags: [
       {
@@ -114,10 +116,23 @@ export const DAEMON_COMMANDS: readonly Command[] = [
         completes: 'file',
         summary: 'Configuration file, YAML or JSON, with the names of these flags as keys.',
       },
+      {
+        name: 'enroll-only',
+        kind: 'switch',
+        summary: 'Get the certificate with the join token and leave; start the node later without it.',
+      },
       ...DAEMON_FLAGS,
     ],
     examples: [
-      { line: 'boi-node join --etcd http://127.0.0.1:2379 --name build-1 --insecure', does: 'against a local etcd' },
+      {
+        line: 'boi-node join --token-file /run/token --name build-2 --listen 10.0.0.6:7440 --data-dir /var/lib/boi',
+        does: 'the first start on a host',
+      },
+      { line: 'boi-node join --data-dir /var/lib/boi', does: 'every later one' },
+      {
+        line: 'boi-node join --etcd http://127.0.0.1:2379 --name build-1 --insecure',
+        does: 'without identities, on loopback',
+      },
       {
         line: 'boi-node join --config /etc/boi/node.yaml --label gpu=a100 --slots 8',
         does: 'from a file, with changes',

@@ -1,5 +1,6 @@
 /** Commands on who may do what: joining, users, the cluster's CA, its admin nodes, the audit. */
 import type { Command, Flag, Positional } from '../command.ts';
+import { DAEMON_FLAGS } from './daemon.ts';
 
 const TOKEN: Positional = { name: 'token', summary: 'Join token, by its id (`tok_…`).' };
 const USER: Positional = { name: 'user', summary: 'User, by id or name.' };
@@ -16,7 +17,41 @@ const SECRET: Flag = {
   kind: 'switch',
   summary: 'A bearer secret in the bundle, for scripts that speak HTTP themselves, instead of a certificate.',
 };
+/** What of the daemon's settings founding a cluster needs. */
+const FOUNDING = ['data-dir', 'name', 'etcd', 'prefix', 'listen', 'advertise', 'etcd-ca', 'etcd-cert', 'etcd-key'];
+
 export const IDENTITY_COMMANDS: readonly Command[] = [
+  {
+    path: ['cluster', 'init'],
+    summary: 'Found a cluster: its id, its CA, and this host as its first node and admin.',
+    description: [
+      'The key of the CA is made here and stays in the data directory (`identity/ca.key`, 0600). Refused when the prefix holds a cluster already. Run again with the same data directory it reports the same ids and writes nothing; interrupted anywhere, it goes on.',
+      'Start the node then with `boi-node join` and the same settings. Commands on this machine use the identity of that node, until you make users: the context is set for that.',
+    ],
+    flags: [
+      {
+        name: 'config',
+        kind: 'text',
+        value: 'FILE',
+        completes: 'file',
+        summary: 'Configuration file of the node, as for `join`.',
+      },
+      { name: 'context-name', kind: 'text', value: 'NAME', default: 'local', summary: 'What to call the context.' },
+      { name: 'no-context', kind: 'switch', summary: 'Leave contexts alone.' },
+      ...DAEMON_FLAGS.filter((flag) => FOUNDING.includes(flag.name)),
+    ],
+    examples: [
+      {
+        line: 'boi-node cluster init --etcd http://127.0.0.1:2379 --data-dir /var/lib/boi',
+        does: 'on the first host, before its `join`',
+      },
+      {
+        line: 'boi-node cluster init --config /etc/boi/node.yaml -o json',
+        does: 'with the settings of its node; for a program',
+      },
+    ],
+    load: async () => (await import('../commands/cluster-init.ts')).initCluster,
+  },
   {
     path: ['cluster', 'ca', 'status'],
     summary: 'The CA: fingerprint, expiry, rotation, and which node has a certificate of which CA.',
@@ -30,7 +65,7 @@ export const IDENTITY_COMMANDS: readonly Command[] = [
     path: ['cluster', 'ca', 'rotate'],
     summary: 'Replace the CA, step by step, while everything runs.',
     description: [
-      '`--plan` prepares the next CA, which every node trusts from then on beside the present one; `--execute` lets it sign, and nodes renew their certificates by themselves; `--finalize` ends the trust in the old one, and is refused while a node has not renewed; `--abort` goes back, until then.',
+      '`--plan` makes the next CA, which every node trusts from then on beside the present one; `--execute` lets it sign, once every live node trusts it, and nodes renew their certificates by themselves; `--finalize` ends the trust in the old one, and is refused while a node has not renewed; `--abort` goes back, until then.',
       'Users need a new certificate before `--finalize`: `boi-node user reissue`. Progress: `boi-node cluster ca status`.',
     ],
     flags: [
@@ -44,17 +79,18 @@ export const IDENTITY_COMMANDS: readonly Command[] = [
         min: 0,
         max: 2_592_000_000,
         default: '24h',
-        summary: 'With --execute: how long the old CA is trusted at least.',
+        summary: 'With --plan: how long the old CA is trusted at least, after --execute.',
       },
       {
         name: 'force',
         kind: 'switch',
-        summary: 'With --finalize: although nodes have not renewed. They must join anew.',
+        summary:
+          'With --execute: although live nodes do not trust the new CA yet. With --finalize: although nodes have not renewed; they must join anew.',
       },
     ],
     examples: [
-      { line: 'boi-node cluster ca rotate --plan', does: 'prepare' },
-      { line: 'boi-node cluster ca rotate --execute --trust-window 24h', does: 'begin' },
+      { line: 'boi-node cluster ca rotate --plan --trust-window 24h', does: 'prepare' },
+      { line: 'boi-node cluster ca rotate --execute', does: 'when all nodes know it' },
       { line: 'boi-node cluster ca rotate --finalize', does: 'end' },
     ],
     load: async () => (await import('../commands/cluster-ca.ts')).rotateCa,
@@ -95,10 +131,26 @@ export const IDENTITY_COMMANDS: readonly Command[] = [
     flags: [
       { name: 'follow', short: 'f', kind: 'switch', summary: 'Go on with each new record, until Ctrl-C.' },
       { name: 'actor', kind: 'text', value: 'ID', summary: 'Only of this user or node.' },
-      { name: 'limit', kind: 'integer', min: 1, max: 100_000, default: '50', summary: 'At most so many.' },
+      {
+        name: 'since',
+        kind: 'duration',
+        min: 0,
+        max: 31_536_000_000,
+        default: '24h',
+        summary: 'From so long ago on. Without --follow.',
+      },
+      {
+        name: 'last',
+        kind: 'integer',
+        min: 0,
+        max: 1_000,
+        default: '10',
+        summary: 'With --follow: so many old ones first.',
+      },
+      { name: 'limit', kind: 'integer', min: 1, max: 100_000, default: '1000', summary: 'At most so many.' },
     ],
     examples: [
-      { line: 'boi-node cluster audit', does: 'the last ones, newest first' },
+      { line: 'boi-node cluster audit --since 1h', does: 'what was done, oldest first' },
       { line: 'boi-node cluster audit --follow -o json', does: 'each as it happens, one JSON document a line' },
     ],
     load: async () => (await import('../commands/cluster-audit.ts')).showAudit,
