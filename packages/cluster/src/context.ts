@@ -71,6 +71,12 @@ export interface ClusterConfig {
   readonly lingerMs: number;
   /** Archived specs are removed after this long. Default 7 days. */
   readonly archiveKeepMs: number;
+  /**
+   * Of archived specs at most so many, and so many bytes of results, bodies and headers, are kept: beyond that the oldest are
+   * removed, whatever their age, and their idempotency keys with them. Default 100 000 and 100 MB.
+   */
+  readonly archiveSpecsMax: number;
+  readonly archiveBytesMax: number;
   /** Claims of one attempt lost with their node before the task is given up as poison. Default 3. */
   readonly deliveriesMax: number;
   /** Larger specs are dispatched in chunks of this many records. ≤ 125. */
@@ -102,6 +108,8 @@ export const DEFAULT_CONFIG: ClusterConfig = {
   compactKeepMs: 30_000,
   lingerMs: 60_000,
   archiveKeepMs: 7 * 24 * 3600_000,
+  archiveSpecsMax: 100_000,
+  archiveBytesMax: 100_000_000,
   deliveriesMax: 3,
   dispatchChunk: 125,
   loadMaxAgeMs: 1_000,

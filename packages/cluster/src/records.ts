@@ -84,6 +84,8 @@ export const SpecHeader = Type.Object({
   tasks: Nat,
   /** Chunks of the body; 0 when the only task's definition is inline in its entry. */
   chunks: Nat,
+  /** Of all its chunks; absent: none, or written before this was kept. */
+  bodyBytes: opt(Nat),
   counts: SpecCountsRecord,
   failure: oneOf('fail-fast', 'continue'),
   concurrency: opt(Nat),
@@ -104,8 +106,8 @@ export const SpecHeader = Type.Object({
   failing: opt(Type.Boolean()),
   /** The definition of a one-task spec whose body has no chunks: what `spec retry` and views read after its entry is gone. */
   def: opt(Type.Unsafe<Record<string, unknown>>({ type: 'object' })),
-  /** `firsts`: index of the first result in each chunk, so that one task's result is found with one read. */
-  archived: opt(Type.Object({ chunks: Nat, firsts: opt(Type.Array(Nat)) })),
+  /** `firsts`: index of the first result in each chunk, so that one task's result is found with one read. `bytes`: of all chunks. */
+  archived: opt(Type.Object({ chunks: Nat, firsts: opt(Type.Array(Nat)), bytes: opt(Nat) })),
 });
 export type SpecHeader = Static<typeof SpecHeader>;
 

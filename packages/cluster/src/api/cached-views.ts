@@ -13,10 +13,11 @@ export function cachedNodes({ ctx, membership }: NodeDeps, name: string | undefi
   const { members, absentConfs } = membership.snapshot();
   const loads = membership.cachedLoads();
   const nowMs = ctx.clock.now();
-  const items = [...members.values()].map((member) => ({
-    ...nodeView(member.id, member, member.conf, loads.get(member.id), nowMs),
-    ageMs,
-  }));
+  const items = [...members.values()].map((member): NodeView => {
+    const view = nodeView(member.id, member, member.conf, loads.get(member.id), nowMs);
+    // Whether its queue is empty only the store could tell.
+    return { ...view, ...(view.state === 'drained' ? { state: 'draining' } : {}), ageMs };
+  });
   for (const [id, conf] of absentConfs) {
     if (!isNeutral(conf)) items.push({ ...nodeView(id, undefined, conf, undefined, nowMs), ageMs });
   }

@@ -78,7 +78,8 @@ export async function listNodes(deps: NodeDeps, query: RouteQuery<'node.list'>):
   for (const id of await deadNodes(deps)) {
     items.push(nodeView(id, undefined, snapshot.absentConfs.get(id), undefined, nowMs));
   }
-  return { items: query.name === undefined ? items : items.filter(({ name }) => name === query.name) };
+  const wanted = query.name === undefined ? items : items.filter(({ name }) => name === query.name);
+  return { items: await Promise.all(wanted.map((view) => drainedIfEmpty(deps, view))) };
 }
 
 export async function showNode(deps: NodeDeps, id: NodeId): Promise<NodeView> {
@@ -86,10 +87,13 @@ export async function showNode(deps: NodeDeps, id: NodeId): Promise<NodeView> {
   const { kv } = await ctx.store.get(ctx.keys.nodeconf(id));
   const conf = kv === undefined ? undefined : codecs.nodeconf.decode(kv.key, kv.value);
   const load = (await membership.loads()).get(id);
-  const view = nodeView(id, membership.snapshot().members.get(id), conf, load, ctx.clock.now());
+  return drainedIfEmpty(deps, nodeView(id, membership.snapshot().members.get(id), conf, load, ctx.clock.now()));
+}
+
+/** A load is up to two seconds old: what a node began just before its drain is in its queue, and not yet in its load. */
+async function drainedIfEmpty({ ctx }: NodeDeps, view: NodeView): Promise<NodeView> {
   if (view.state !== 'drained') return view;
-  // Its load is up to two seconds old: what it began just before the drain is in its queue, and not yet in its load.
-  const left = await ctx.store.range({ ...ctx.keys.queueOf(id), limit: 1, keysOnly: true });
+  const left = await ctx.store.range({ ...ctx.keys.queueOf(view.id as NodeId), limit: 1, keysOnly: true });
   return left.kvs.length === 0 ? view : { ...view, state: 'draining' };
 }
 

@@ -35,6 +35,7 @@ export async function acceptWhole(
     state: 'active',
     cursor: tasks.length,
     chunks: body.length,
+    ...(bodyBytes === 0 ? {} : { bodyBytes }),
     ...(coordinator === undefined ? {} : { coordinator: coordinator.member.id }),
     ...(inline ? { def: only as unknown as Record<string, unknown> } : {}),
   };

@@ -125,7 +125,12 @@ export async function cancelTask(
         record.single === true && record.claim === undefined ? withFinalHeader(item, header, ctx.clock.now()) : item;
     }
     if (txn !== undefined && (await settleTxn(ctx, signal, txn)).outcome === 'applied') {
-      if (answer.state === 'cancelled') ctx.emit({ kind: 'task.cancelled', project: prj, spec: spc, task: tsk });
+      if (answer.state !== 'cancelled') return answer;
+      ctx.emit({ kind: 'task.cancelled', project: prj, spec: spc, task: tsk });
+      // A one-task spec without a coordinator ends with its task.
+      if (place.kind === 'entry' && place.entry.record.single === true) {
+        ctx.emit({ kind: 'spec.completed', project: prj, spec: spc, outcome: 'cancelled', tasks: 1 });
+      }
       return answer;
     }
     await sleep(ctx.clock, AGAIN_MS, signal);

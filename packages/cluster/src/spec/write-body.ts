@@ -31,6 +31,7 @@ export async function writeBody(
   let ops: Op[] = [];
   let bytes = 0;
   let count = 0;
+  let bodyBytes = 0;
   for (const chunk of chunks) {
     if (bytes + chunk.value.length > REQUEST_BYTES_MAX - RESERVED_BYTES || ops.length === TXN_OPS_MAX) {
       await flush(ops);
@@ -39,10 +40,11 @@ export async function writeBody(
     }
     ops.push(bodyPut(ctx.keys, draft, chunk));
     bytes += chunk.value.length + CHUNK_OVERHEAD_BYTES;
+    bodyBytes += chunk.value.length;
     count++;
   }
   if (ops.length > 0) await flush(ops);
-  const record: SpecHeader = { ...header.record, state: 'dispatching', chunks: count };
+  const record: SpecHeader = { ...header.record, state: 'dispatching', chunks: count, bodyBytes };
   const answer = await settleTxn(ctx, signal, {
     compares,
     success: [{ op: 'put', key, value: codecs.spec.encode(record) }],

@@ -194,3 +194,28 @@ describe('the duty', () => {
     expect(await read(f, f.keys.nodeconf(dead), codecs.nodeconf)).toBeUndefined();
   });
 });
+
+test('a coordination that cannot be read keeps nobody from the others', async () => {
+  const header = {
+    v: 1,
+    state: 'active',
+    cursor: 2,
+    tasks: 2,
+    chunks: 1,
+    counts: { succeeded: 0, failed: 0, cancelled: 0, skipped: 0 },
+    failure: 'continue',
+    digest: 'd',
+    createdAt: 0,
+    coordinator: dead,
+  } as const;
+  const unreadable = f.keys.coord(dead, testSpec(1));
+  await f.store.txn({ compares: [], success: [{ op: 'put', key: unreadable, value: '{"v":99}' }] });
+  await put(f, f.keys.coord(dead, testSpec(2)), codecs.coord, { v: 1, prj: testProject });
+  await put(f, f.keys.spec(testProject, testSpec(2)), codecs.spec, header);
+  expect(await adopter.adopt(dead)).toMatchObject({ outcome: 'done' });
+  expect((await allKeys(f)).filter((key) => key.startsWith('coord/'))).toEqual([
+    `coord/${alive}/${testSpec(2)}`,
+    `coord/${dead}/${testSpec(1)}`,
+  ]);
+  expect(f.counts.get('boi_core_records_unreadable_total')).toBe(1);
+});

@@ -1,6 +1,6 @@
 /**
  * The duty `archive`: finished specs stay as plain records for a minute, then their results become archive chunks and are
- * deleted; archived specs are removed by age. A pass looks at the headers that are new or not archived yet (header-scan.ts);
+ * deleted; archived specs are removed by age, and the oldest beyond a number and a size (archive-budget.ts). A pass looks at the headers that are new or not archived yet (header-scan.ts);
  * all of them are looked at, for those to be removed, at most once an hour.
  *
  * Every transaction compares the header's mod revision as the pass read it, so two holders never mix their chunks: an archive
@@ -14,10 +14,11 @@ import { indexOf, type ProjectId, type SpecId, sleep, type TaskId, taskId } from
 import { batchItemsMax, type Op, REQUEST_BYTES_MAX, type Txn, unchanged } from '@boi/store';
 import { settleBatch, settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
-import { lastPart } from '../keys.ts';
+import { type Keys, lastPart } from '../keys.ts';
 import { holdsDuty } from '../membership/duty.ts';
 import { codecs, type SpecHeader, type Stored } from '../records.ts';
-import { isFinalSpec, type SpecRef } from '../spec/spec-ref.ts';
+import { isFinalSpec, type SpecRef, stored } from '../spec/spec-ref.ts';
+import { ArchiveBudget } from './archive-budget.ts';
 import { ArchiveChunk } from './archive-format.ts';
 import { HeaderScan } from './header-scan.ts';
 
@@ -26,22 +27,31 @@ const PASSES_PER_LINGER = 4;
 /** Looks at all headers per time an archive is kept: nothing stays longer than this part of it. */
 const WHOLE_PER_KEEP = 24;
 const WHOLE_MS_MAX = 3600_000;
-/** An idempotency key is honoured this long at least, and so its spec is kept. */
+/** An idempotency key is honoured this long at least, and so its spec is kept, unless the budget does not allow it. */
 const IDEMPOTENCY_KEEP_MS = 24 * 3600_000;
 /** Writes of one item: header, archive chunk, result. */
 const SINGLE_WIDTH = 3;
 
 type Spec = SpecRef & { readonly header: Stored<SpecHeader> };
 
+/** A one-task spec that is being archived, and its header as it will be. */
+interface Single {
+  readonly key: string;
+  readonly header: SpecHeader;
+  readonly txn: Txn;
+}
+
 export class Archiver {
   readonly #deps: NodeDeps;
   readonly #scan: HeaderScan;
+  readonly #budget: ArchiveBudget;
   readonly #stopping = new AbortController();
   #loop: Promise<void> | undefined;
 
   constructor(deps: NodeDeps) {
     this.#deps = deps;
     const { ctx } = deps;
+    this.#budget = new ArchiveBudget(ctx.config.archiveSpecsMax, ctx.config.archiveBytesMax);
     this.#scan = new HeaderScan(ctx, {
       settled: ({ archived }) => archived !== undefined,
       wholeEveryMs: Math.min(ctx.config.archiveKeepMs / WHOLE_PER_KEEP, WHOLE_MS_MAX),
@@ -78,27 +88,37 @@ export class Archiver {
 
   async #pass(): Promise<void> {
     const { keys, clock, config } = this.#deps.ctx;
+    const whole = this.#scan.wholeDue;
+    if (whole) this.#budget.clear();
     for await (const headers of this.#scan.look()) {
       const singles: Spec[] = [];
       for (const header of headers) {
         this.#stopping.signal.throwIfAborted();
-        const [, prj = '', spc = ''] = keys.parts(header.key) ?? [];
-        const spec: Spec = { prj: prj as ProjectId, spc: spc as SpecId, header };
+        const spec = specOf(keys, header);
         const { record } = header;
         if (!isFinalSpec(record)) continue;
         const ageMs = clock.now() - (record.endedAt ?? record.createdAt);
         if (record.archived !== undefined) {
-          const keepMs =
-            record.idempotency === undefined
-              ? config.archiveKeepMs
-              : Math.max(config.archiveKeepMs, IDEMPOTENCY_KEEP_MS);
-          if (ageMs >= keepMs) await this.#remove(spec);
+          if (ageMs >= keepMs(record, config.archiveKeepMs)) await this.#remove(spec);
+          else if (whole) this.#budget.add(header.key, record);
         } else if (ageMs >= config.lingerMs) {
           if (record.tasks === 1) singles.push(spec);
           else await this.#archive(spec);
         }
       }
       await this.#archiveSingles(singles);
+    }
+    if (whole) await this.#removeExcess();
+    else if (this.#budget.exceeded) this.#scan.lookAtAll();
+  }
+
+  /** Only after a whole look is it known which are the oldest. */
+  async #removeExcess(): Promise<void> {
+    const { ctx } = this.#deps;
+    for (const { key } of this.#budget.takeExcess()) {
+      this.#stopping.signal.throwIfAborted();
+      const { kv } = await ctx.store.get(key);
+      if (kv !== undefined) await this.#remove(specOf(ctx.keys, stored(codecs.spec, kv)));
     }
   }
 
@@ -109,11 +129,14 @@ export class Archiver {
     const range = keys.resultsOf(spc);
     const compares = [unchanged(header.key, header.modRevision)];
     const firsts: number[] = [];
+    let bytes = 0;
     let chunk = new ArchiveChunk();
     const flush = async (): Promise<boolean> => {
       const key = keys.archive(prj, spc, firsts.length);
       firsts.push(chunk.first);
-      const success: Op[] = [{ op: 'put', key, value: chunk.encode() }];
+      const value = chunk.encode();
+      bytes += value.length;
+      const success: Op[] = [{ op: 'put', key, value }];
       chunk = new ArchiveChunk();
       return (await settleTxn(ctx, this.#stopping.signal, { compares, success })).outcome === 'applied';
     };
@@ -137,7 +160,7 @@ export class Archiver {
       return;
     }
     if (!chunk.empty && !(await flush())) return;
-    const record: SpecHeader = { ...header.record, archived: { chunks: firsts.length, firsts } };
+    const record: SpecHeader = { ...header.record, archived: { chunks: firsts.length, firsts, bytes } };
     const answer = await settleTxn(ctx, this.#stopping.signal, {
       compares,
       success: [
@@ -145,7 +168,9 @@ export class Archiver {
         { op: 'delete', key: range.start, end: range.end },
       ],
     });
-    if (answer.outcome === 'applied') ctx.metrics.count('boi_core_specs_archived_total');
+    if (answer.outcome !== 'applied') return;
+    this.#budget.add(header.key, record);
+    ctx.metrics.count('boi_core_specs_archived_total');
   }
 
   async #archiveSingles(specs: readonly Spec[]): Promise<void> {
@@ -159,7 +184,7 @@ export class Archiver {
         success: part.map(({ spc }) => ({ op: 'get', key: keys.result(spc, taskId(spc, 1)) })),
       });
       if (read.outcome === 'unknown') throw read.cause;
-      let items: Txn[] = [];
+      let items: Single[] = [];
       let bytes = 0;
       for (const [i, { prj, spc, header }] of part.entries()) {
         const found = read.answers[i];
@@ -167,7 +192,11 @@ export class Archiver {
         const chunk = new ArchiveChunk();
         chunk.add(1, codecs.result.decode(found.kv.key, found.kv.value));
         const value = chunk.encode();
-        const record = codecs.spec.encode({ ...header.record, archived: { chunks: 1, firsts: [1] } });
+        const archived: SpecHeader = {
+          ...header.record,
+          archived: { chunks: 1, firsts: [1], bytes: value.length },
+        };
+        const record = codecs.spec.encode(archived);
         const itemBytes = value.length + Buffer.byteLength(record) + 1024;
         if (bytes + itemBytes > REQUEST_BYTES_MAX) {
           await this.#batch(items);
@@ -175,26 +204,29 @@ export class Archiver {
           bytes = 0;
         }
         bytes += itemBytes;
-        items.push({
+        const txn: Txn = {
           compares: [unchanged(header.key, header.modRevision), unchanged(found.kv.key, found.kv.modRevision)],
           success: [
             { op: 'put', key: header.key, value: record },
             { op: 'put', key: keys.archive(prj, spc, 0), value },
             { op: 'delete', key: found.kv.key },
           ],
-        });
+        };
+        items.push({ key: header.key, header: archived, txn });
       }
       await this.#batch(items);
     }
   }
 
-  async #batch(items: readonly Txn[]): Promise<void> {
-    if (items.length === 0) return;
+  async #batch(singles: readonly Single[]): Promise<void> {
+    if (singles.length === 0) return;
     const { ctx } = this.#deps;
+    const items = singles.map(({ txn }) => txn);
     const answer = await settleBatch(ctx, this.#stopping.signal, { compares: [], items });
     if (answer.outcome !== 'applied') return;
-    const archived = answer.items.filter(({ outcome }) => outcome === 'applied').length;
-    ctx.metrics.count('boi_core_specs_archived_total', archived);
+    const archived = singles.filter((_, i) => answer.items[i]?.outcome === 'applied');
+    for (const { key, header } of archived) this.#budget.add(key, header);
+    ctx.metrics.count('boi_core_specs_archived_total', archived.length);
   }
 
   async #remove({ prj, spc, header }: Spec): Promise<void> {
@@ -216,4 +248,13 @@ export class Archiver {
     const answer = await settleTxn(ctx, this.#stopping.signal, { compares, success });
     if (answer.outcome === 'applied') ctx.metrics.count('boi_core_specs_removed_total');
   }
+}
+
+function specOf(keys: Keys, header: Stored<SpecHeader>): Spec {
+  const [, prj = '', spc = ''] = keys.parts(header.key) ?? [];
+  return { prj: prj as ProjectId, spc: spc as SpecId, header };
+}
+
+function keepMs({ idempotency }: SpecHeader, archiveKeepMs: number): number {
+  return idempotency === undefined ? archiveKeepMs : Math.max(archiveKeepMs, IDEMPOTENCY_KEEP_MS);
 }

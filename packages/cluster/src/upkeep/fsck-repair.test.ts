@@ -101,6 +101,32 @@ describe('a repair', () => {
     expect(await allKeys()).toContain(lock);
   });
 
+  test('frees a slot of a concurrency key that a claim of a live spec has left behind, and none that a claim holds', async () => {
+    const key = { name: 'one', limit: 2 };
+    const answer = await cluster.dispatch({ tasks: [{ ref: 'a', run: 'true', key }] });
+    await cluster.clock.until(() => node.runner.running.length === 1, 1_000, 'it runs');
+    const [held = ''] = (await allKeys()).filter((each) => each.includes('/locks/'));
+    const slot = held.endsWith('0') ? 1 : 0;
+    const leaked = `${held.slice(0, -1)}${slot}`;
+    const task = cluster.task(answer);
+    await put(leaked, codecs.lock.encode({ v: SCHEMA_VERSION, task, nonce: 'of a claim before' }));
+    expect(repairs(await ask(false))).toEqual({ 'leaked-lock': 'possible' });
+    expect(repairs(await ask(true))).toEqual({ 'leaked-lock': 'done' });
+    expect((await allKeys()).filter((each) => each.includes('/locks/'))).toEqual([held]);
+    await cluster.store.txn({ compares: [], success: [{ op: 'delete', key: held }] });
+    const { findings, clean } = await ask(true);
+    expect(findings).toMatchObject([{ kind: 'lock-not-held', subject: task, repair: 'left' }]);
+    expect(clean).toBe(false);
+    await cluster.untilDone(answer);
+  });
+
+  test('tells of a coordination that cannot be read', async () => {
+    await put(cluster.keys.coord(testNode(7), GONE), '{"v":99}');
+    expect((await ask(true)).findings).toMatchObject([
+      { kind: 'unreadable-record', severity: 'error', repair: 'left' },
+    ]);
+  });
+
   test('does not touch tasks: a lost record, one too many and one of an unknown spec stay as they are', async () => {
     const answer = await cluster.dispatch({ tasks: [{ ref: 'a', run: 'true', count: 2 }] });
     await cluster.untilDone(answer);

@@ -15,6 +15,7 @@ import { settleTxn } from '../base/settle.ts';
 import type { ClusterContext } from '../context.ts';
 import type { NodeDeps } from '../deps.ts';
 import { lastPart } from '../keys.ts';
+import { locateTask } from '../placement/locate.ts';
 import { codecs, type SpecHeader } from '../records.ts';
 import { isFinalSpec } from '../spec/spec-ref.ts';
 import { fsck } from './fsck.ts';
@@ -30,17 +31,18 @@ export async function repair(deps: NodeDeps, apply: boolean, signal: AbortSignal
   const findings: Finding[] = [];
   for (const finding of report.findings) {
     signal.throwIfAborted();
-    findings.push({ ...finding, repair: await mend(deps.ctx, finding, apply, signal) });
+    findings.push({ ...finding, repair: await mend(deps, finding, apply, signal) });
   }
   return { ...report, findings };
 }
 
-async function mend(ctx: ClusterContext, finding: Finding, apply: boolean, signal: AbortSignal): Promise<Repair> {
+async function mend(deps: NodeDeps, finding: Finding, apply: boolean, signal: AbortSignal): Promise<Repair> {
+  const { ctx } = deps;
   const judge = JUDGES[finding.kind];
   if (judge === undefined) return 'left';
   const { kv } = await ctx.store.get(finding.subject);
   if (kv === undefined) return 'changed';
-  const compares = await judge(ctx, kv);
+  const compares = await judge(ctx, kv, deps);
   if (compares === 'changed' || compares === 'left') return compares;
   if (!apply) return 'possible';
   const answer = await settleTxn(ctx, signal, {
@@ -57,7 +59,7 @@ async function mend(ctx: ClusterContext, finding: Finding, apply: boolean, signa
 }
 
 /** What must still hold for the record to be removed; or that it is no longer wrong, or not safe. */
-type Judge = (ctx: ClusterContext, kv: KeyValue) => Promise<readonly Compare[] | 'changed' | 'left'>;
+type Judge = (ctx: ClusterContext, kv: KeyValue, deps: NodeDeps) => Promise<readonly Compare[] | 'changed' | 'left'>;
 
 const JUDGES: Readonly<Record<string, Judge>> = {
   'orphan-name': async (ctx, { key }) => {
@@ -73,6 +75,14 @@ const JUDGES: Readonly<Record<string, Judge>> = {
   'orphan-lock': async (ctx, { key, value }) => {
     const [prj] = within(ctx.keys.allLocks(), key);
     return headerIs(ctx, prj as ProjectId, specOf(codecs.lock.decode(key, value).task), isFinalSpec);
+  },
+  // A claim puts its slot with itself and no other claim has its nonce: once it is gone, the slot is nobody's.
+  'leaked-lock': async (ctx, { key, value }, deps) => {
+    const [prj] = within(ctx.keys.allLocks(), key);
+    const { task, nonce } = codecs.lock.decode(key, value);
+    const place = await locateTask(deps, prj as ProjectId, task);
+    if (place.header === undefined || place.kind === 'none') return 'left';
+    return place.kind === 'entry' && place.entry.record.claim?.nonce === nonce ? 'changed' : [];
   },
   'orphan-coordinator': async (ctx, { key, value }) => {
     const [node] = within(ctx.keys.allCoords(), key);

@@ -2,7 +2,8 @@
  * "Nothing lost, nothing twice" as one query: reads everything at one revision, protected by a hold, a page at a time, with
  * one byte of memory per task. For each spec past `writing`: every index up to the cursor has exactly one record among
  * blocked, queued and result, and none above has; a finished spec has results only; an archived one none. Beside that: records
- * of specs and nodes that do not exist, indexes and locks that point nowhere.
+ * of specs and nodes that do not exist, indexes and locks that point nowhere, slots of a concurrency key that no claim holds, and
+ * claims that do not hold theirs.
  */
 import {
   assert,
@@ -20,6 +21,7 @@ import {
 import { absent, type KeyValue, type Revision } from '@boi/store';
 import type { NodeDeps } from '../deps.ts';
 import type { KeyRange } from '../keys.ts';
+import { heldLock } from '../placement/move.ts';
 import { codecs, SCHEMA_VERSION, type SpecHeader } from '../records.ts';
 import { isFinalSpec } from '../spec/spec-ref.ts';
 
@@ -83,6 +85,8 @@ class Check {
   readonly #specs = new Map<SpecId, Checked>();
   readonly #nodes = new Set<string>();
   readonly #records = { blocked: 0, queued: 0, results: 0 };
+  /** Slots that claims say they hold: the lock's key and the claim's nonce, and the task. */
+  readonly #held = new Map<string, TaskId>();
   #tasks = 0;
 
   constructor(deps: NodeDeps, revision: Revision, alive: () => Promise<void>) {
@@ -157,7 +161,9 @@ class Check {
     } else if (owner !== 'unassigned' && !this.#nodes.has(owner)) {
       this.#find('dead-queue', 'warning', kv.key, `node ${owner} has no session; its queue waits to be taken over`);
     }
-    codecs.entry.decode(kv.key, kv.value);
+    const entry = codecs.entry.decode(kv.key, kv.value);
+    const lock = heldLock(this.#deps.ctx.keys, entry);
+    if (lock !== undefined && entry.claim !== undefined) this.#held.set(`${lock} ${entry.claim.nonce}`, id as TaskId);
     this.#records.queued++;
     this.#see(id, kv.key, 'queued');
   }
@@ -214,7 +220,8 @@ class Check {
 
   async #orphans(): Promise<void> {
     const { keys } = this.#deps.ctx;
-    await this.#each(keys.allCoords(), true, ({ key }) => {
+    await this.#each(keys.allCoords(), false, ({ key, value }) => {
+      codecs.coord.decode(key, value);
       const [node = '', spc = ''] = key.slice(keys.allCoords().start.length).split('/');
       const spec = this.#specs.get(spc as SpecId);
       if (spec === undefined || isFinal(spec.state) || spec.coordinator !== node) {
@@ -238,12 +245,18 @@ class Check {
       if (!this.#specs.has(spec)) this.#find('orphan-idempotency-key', 'warning', key, `there is no spec ${spec}`);
     });
     await this.#each(keys.allLocks(), false, ({ key, value }) => {
-      const { task } = codecs.lock.decode(key, value);
+      const { task, nonce } = codecs.lock.decode(key, value);
       const spec = this.#specs.get(specOf(task as TaskId));
+      const claimed = this.#held.delete(`${key} ${nonce}`);
       if (spec === undefined || isFinal(spec.state)) {
         this.#find('orphan-lock', 'error', key, `is held by ${task}, which does not run`);
+      } else if (!claimed) {
+        this.#find('leaked-lock', 'error', key, `is held by a claim of ${task} that there is no more`);
       }
     });
+    for (const [lock, task] of this.#held) {
+      this.#find('lock-not-held', 'error', task, `runs without its slot ${lock.slice(0, lock.indexOf(' '))}`);
+    }
     await this.#each(keys.allArchives(), true, ({ key }) => {
       const [, spc = ''] = key.slice(keys.allArchives().start.length).split('/');
       if (!this.#specs.has(spc as SpecId)) this.#find('orphan-archive', 'warning', key, 'its spec does not exist');

@@ -59,10 +59,20 @@ export class HeaderScan {
     return this.#open.size + this.#settled.size + this.#below;
   }
 
+  /** Whether the next look is a whole one. */
+  get wholeDue(): boolean {
+    return this.#ctx.clock.mono() - this.#wholeAt >= this.#options.wholeEveryMs;
+  }
+
+  /** The next look is a whole one. */
+  lookAtAll(): void {
+    this.#wholeAt = Number.NEGATIVE_INFINITY;
+  }
+
   /** All headers that are open, or were before this look; in a whole look all there are. One look at a time. */
   async *look(): AsyncGenerator<readonly Stored<SpecHeader>[]> {
     const { clock } = this.#ctx;
-    const whole = clock.mono() - this.#wholeAt >= this.#options.wholeEveryMs;
+    const whole = this.wholeDue;
     if (whole) this.#forget();
     else yield* this.#again();
     for await (const prefix of this.#projects()) {
