@@ -41,7 +41,7 @@ export interface IssueOptions extends PeerName {
 }
 
 export const HOSTS_MAX = 16;
-/** RFC 5280 asks for at most 20 octets; ours are 16 random ones. */
+/** RFC 5280 allows at most 20 octets. */
 const SERIAL_BYTES = 16;
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
@@ -158,7 +158,7 @@ function hostName(host: string): { type: 'ip' | 'dns'; value: string } {
   throw new BoiError('bad-request', `${JSON.stringify(host.slice(0, 80))} is neither an IP address nor a host name`);
 }
 
-/** Positive and of full length: the first byte is 1 to 127. */
+/** Positive and of full length: the two highest bits are fixed, 126 are random. */
 function serial(random: Random): string {
   const [first = 0, ...rest] = Buffer.from(randomHex(random, SERIAL_BYTES), 'hex');
   return Buffer.from([(first & 0x7f) | 0x40, ...rest]).toString('hex');

@@ -9,11 +9,11 @@ import { BoiError, type NodeId, randomHex } from '@boi/core';
 import { readJsonFile } from '@boi/system';
 import { Type } from 'typebox';
 import { CertificateAuthority, createAuthority, type IssueContext, type IssuedCertificate } from './authority.ts';
-import { readCertificate } from './certificate.ts';
+import { readCertificate, readTrustBundle } from './certificate.ts';
 import { writeCredential } from './credential-file.ts';
 import type { IdentityFiles } from './identity-files.ts';
 import { CLUSTER_ID_PATTERN } from './profile.ts';
-import { createSigningRequest, readSigningRequest } from './signing-request.ts';
+import { createSigningRequest, fingerprintOfKey, readSigningRequest } from './signing-request.ts';
 
 const FoundingFile = Type.Object(
   { v: Type.Literal(1), cluster: Type.String({ pattern: CLUSTER_ID_PATTERN.source }), node: Type.String() },
@@ -65,7 +65,7 @@ export async function prepareFounding(options: FoundingOptions): Promise<Foundin
     pem = (await createAuthority({ clock, random }, { cluster, keyPem })).pem;
     await files.write('trust', pem);
   }
-  const authority = await CertificateAuthority.load(pem, keyPem);
+  const authority = await CertificateAuthority.load(await ownCa(pem, keyPem, files), keyPem);
   const key = await files.ensureKey('key');
   const found = await files.read('certificate');
   if (found !== undefined) {
@@ -78,4 +78,12 @@ export async function prepareFounding(options: FoundingOptions): Promise<Foundin
   const certificate = await authority.issue({ clock, random }, { request, cluster, role: 'node', id: node, hosts });
   await files.write('certificate', certificate.pem);
   return { cluster, node, authority, certificate };
+}
+
+/** While a CA is replaced the bundle has two: the one whose key is here. */
+async function ownCa(bundle: string, keyPem: string, files: IdentityFiles): Promise<string> {
+  const fingerprint = await fingerprintOfKey(keyPem);
+  const own = readTrustBundle(bundle).find(({ keyFingerprint }) => keyFingerprint === fingerprint);
+  if (own !== undefined) return own.pem;
+  throw new BoiError('config-invalid', `${files.path('caKey')} is the key of no CA in ${files.path('trust')}`);
 }

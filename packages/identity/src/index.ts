@@ -1,5 +1,4 @@
 export * from './authority.ts';
-export * from './bundle.ts';
 export * from './certificate.ts';
 export * from './credential-file.ts';
 export { createKey } from './crypto.ts';

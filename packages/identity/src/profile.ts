@@ -8,8 +8,6 @@ import { type IdOf, isId, type NodeId, type UserId } from '@boi/core';
 /** Whom a certificate speaks for. A plugin is made by an administrator like a user, and has a user's id. */
 export type PeerRole = 'node' | 'user' | 'plugin';
 
-export const PEER_ROLES: readonly PeerRole[] = ['node', 'user', 'plugin'];
-
 /** The kind of id each role has. */
 const ROLE_IDS = { node: 'node', user: 'user', plugin: 'user' } as const satisfies Record<PeerRole, 'node' | 'user'>;
 
