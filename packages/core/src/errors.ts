@@ -39,6 +39,7 @@ export const ERROR_CODES = {
   'outcome-unknown': { status: 503, exit: 3, title: 'Whether it was applied is not known' },
   unavailable: { status: 503, exit: 3, title: 'This node cannot serve it now' },
   unreachable: { status: 503, exit: 3, title: 'The cluster cannot be reached' },
+  'plugin-failed': { status: 502, exit: 3, title: 'A plugin failed' },
   'work-failed': { status: 200, exit: 1, title: 'The work failed' },
   'config-invalid': { status: 400, exit: 2, title: 'The configuration has errors' },
   'insecure-refused': { status: 400, exit: 2, title: 'Plain HTTP is for loopback only' },

@@ -1,1 +1,10 @@
-export {};
+export * from './channel.ts';
+export * from './clients/pool-client.ts';
+export * from './clients/provisioner-client.ts';
+export * from './clients/router-client.ts';
+export * from './clients/workspace-client.ts';
+export * from './config.ts';
+export * from './errors.ts';
+export { type CrashLog, type CrashRecord, MemoryCrashLog, type StoredCrashRecord } from './supervise/crash-log.ts';
+export type { PluginIntroduction } from './supervise/handshake.ts';
+export * from './supervise/supervisor.ts';
