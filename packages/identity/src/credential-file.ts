@@ -6,7 +6,7 @@
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BoiError, type Clock, type Random, sleep } from '@boi/core';
-import { lockDataDir, writeFileAtomic } from '@boi/system';
+import { type DataDirLock, lockDataDir, writeFileAtomic } from '@boi/system';
 
 const WAIT_MS = 100;
 const CREDENTIAL_BYTES_MAX = 128 * 1024;
@@ -24,15 +24,19 @@ export async function withCredentialLock<T>(
   { clock, random, waitMs = 10_000 }: LockWait,
   work: () => Promise<T>,
 ): Promise<T> {
+  const lock = await locked(dir, { clock, random, waitMs });
+  try {
+    return await work();
+  } finally {
+    await lock.release();
+  }
+}
+
+async function locked(dir: string, { clock, random, waitMs }: Required<LockWait>): Promise<DataDirLock> {
   const endMono = clock.mono() + waitMs;
   for (;;) {
     try {
-      const lock = await lockDataDir(join(dir, '.lock'), { clock, random });
-      try {
-        return await work();
-      } finally {
-        await lock.release();
-      }
+      return await lockDataDir(join(dir, '.lock'), { clock, random });
     } catch (error) {
       if (!(error instanceof BoiError && error.code === 'identity-in-use') || clock.mono() >= endMono) throw error;
       await sleep(clock, WAIT_MS * (0.5 + random.next()));
