@@ -89,8 +89,8 @@ export type CaView = Static<typeof CaView>;
 export const TokenView = Type.Object(
   {
     id: Text('Token id.'),
-    createdAt: Millis('When.'),
-    createdBy: Text('Id of who made it.'),
+    createdAt: Type.Optional(Millis('When. Absent for one made offline.')),
+    createdBy: Type.Optional(Text('Id of who made it.')),
     expiresAt: Millis('When it expires.'),
     bindName: Type.Optional(Text('Only a node of this name may use it.')),
     bindKey: Type.Optional(Fingerprint('the public key of the only node that may use it')),

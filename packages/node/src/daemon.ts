@@ -12,9 +12,11 @@ import { BoiError, type NodeId, requireName } from '@boi/core';
 import { CountingStore, type Store } from '@boi/store';
 import { type DataDirLock, hostFacts, type Logger, lockDataDir, systemClock, systemRandom } from '@boi/system';
 import type { FastifyInstance } from 'fastify';
+import { RateLimiter } from './access/rate-limit.ts';
 import type { DaemonConfig } from './config.ts';
 import { StoredFallback } from './fallback-file.ts';
 import { createDaemonServer } from './http/daemon-server.ts';
+import { Office } from './identity/office.ts';
 import { loadIdentity } from './identity.ts';
 import { NODE_METRICS } from './metrics.ts';
 import { MetricsRegistry } from './metrics-registry.ts';
@@ -26,6 +28,10 @@ export interface DaemonOptions {
   /** Closed by the daemon when it stops. */
   readonly store: Store;
   readonly log: Logger;
+  /** Held already by the caller; released when the daemon stops, or when its start fails. */
+  readonly lock?: DataDirLock;
+  /** With the identity in the data directory, over mutual TLS. Else plain HTTP on loopback, for anyone. */
+  readonly secure?: boolean;
 }
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
@@ -46,36 +52,56 @@ export class Daemon {
   }
 
   /** Resolves when it is a member and takes work. Throws what is wrong; nothing is left running then. */
-  static async start({ config, store: plainStore, log: rootLog }: DaemonOptions): Promise<Daemon> {
-    checkSettings(config);
+  static async start({
+    config,
+    store: plainStore,
+    log: rootLog,
+    lock: held,
+    secure = false,
+  }: DaemonOptions): Promise<Daemon> {
     const undo: (() => Promise<unknown>)[] = [() => plainStore.close()];
+    if (held !== undefined) undo.push(() => held.release());
     try {
+      checkSettings(config, secure);
       const dataDir = config['data-dir'];
-      const lock = await lockDataDir(dataDir);
-      undo.push(() => lock.release());
+      const lock = held ?? (await lockDataDir(dataDir));
+      if (held === undefined) undo.push(() => lock.release());
       const id = await loadIdentity(dataDir, systemClock, systemRandom);
       const log = rootLog.child({ node: id });
       const metrics = new MetricsRegistry({ ...METRICS, ...NODE_METRICS });
       const store = observedStore(plainStore, metrics);
-      const workshop = await openWorkshop(config, log, metrics);
-      undo.push(() => workshop.stop());
-
       let node: ClusterNodeHandle | undefined;
       const member = (): ClusterNodeHandle => {
         if (node === undefined)
           throw new BoiError('unavailable', 'This node has not joined the cluster yet.', { retryAfterS: 1 });
         return node;
       };
-      const server = createDaemonServer({ config, id, log, metrics, workshop, member, counted: store });
+      const limiter = new RateLimiter(systemClock, config['request-rate']);
+      const office = secure ? await Office.open({ config, node: id, store, log, metrics, member, limiter }) : undefined;
+      if (office !== undefined) undo.push(() => office.stop());
+      const workshop = await openWorkshop(config, log, metrics);
+      undo.push(() => workshop.stop());
+      const server = createDaemonServer({
+        config,
+        id,
+        log,
+        metrics,
+        workshop,
+        member,
+        counted: store,
+        limiter,
+        office,
+      });
       undo.push(() => server.close());
       await server.listen({ host: config.listen.host, port: config.listen.port });
       const port = (server.server.address() as AddressInfo).port;
       const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
-      const address = config.advertise ?? `http://${host}:${port}`;
+      const address = config.advertise ?? `${secure ? 'https' : 'http'}://${host}:${port}`;
 
       const clusterNode = new ClusterNode({
         store,
         ...(config.prefix === undefined ? {} : { prefix: config.prefix }),
+        ...(office === undefined ? {} : { cluster: office.keychain.cluster }),
         clock: systemClock,
         random: systemRandom,
         log,
@@ -100,8 +126,9 @@ export class Daemon {
       undo.push(() => clusterNode.stop({ drainMs: 0 }));
       await clusterNode.start();
       node = clusterNode;
+      office?.start(address);
       log.info({ address, version: VERSION, slots: config.slots ?? hostFacts().cpus }, 'ready');
-      return new Daemon({ config, id, address, lock, store, log, server, workshop, node: clusterNode });
+      return new Daemon({ config, id, address, lock, store, log, server, workshop, office, node: clusterNode });
     } catch (error) {
       for (const step of undo.reverse()) await step().catch((cause) => rootLog.warn({ err: cause }, 'while giving up'));
       throw error;
@@ -119,11 +146,12 @@ export class Daemon {
   }
 
   async #stop(drainMs: number): Promise<void> {
-    const { node, server, workshop, store, lock, log } = this.#parts;
+    const { node, server, workshop, office, store, lock, log } = this.#parts;
     log.info({ drainMs }, 'stopping');
     const steps: [string, () => Promise<unknown>][] = [
       ['leaving the cluster', () => node.stop({ drainMs })],
       ['closing the API', () => server.close()],
+      ['stopping the upkeep of credentials', async () => office?.stop()],
       ['stopping the worker', () => workshop.stop()],
       ['closing the store', () => store.close()],
       ['releasing the data directory', () => lock.release()],
@@ -145,28 +173,14 @@ interface Parts {
   readonly log: Logger;
   readonly server: FastifyInstance;
   readonly workshop: Workshop;
+  readonly office: Office | undefined;
   readonly node: ClusterNodeHandle;
 }
 
 /** What the settings table cannot say: rules over several settings. Throws `insecure-refused` or `config-invalid`. */
-export function checkSettings(config: DaemonConfig): void {
-  if (!LOOPBACK.test(config.listen.host)) {
-    throw new BoiError(
-      'insecure-refused',
-      `--listen ${config.listen.host}: without transport security the API is served on loopback only; listen on 127.0.0.1 or ::1`,
-    );
-  }
-  if (config.advertise !== undefined) {
-    const host = URL.canParse(config.advertise)
-      ? new URL(config.advertise).hostname.replace(/^\[|\]$/g, '')
-      : undefined;
-    if (host === undefined || !LOOPBACK.test(host)) {
-      throw new BoiError(
-        'insecure-refused',
-        `--advertise ${config.advertise}: must be an http:// URL on loopback until transport security exists`,
-      );
-    }
-  }
+export function checkSettings(config: DaemonConfig, secure = false): void {
+  if (secure) checkAdvertised(config);
+  else checkLoopback(config);
   if (config.prefix !== undefined && !/^\/.*\/$/.test(config.prefix)) {
     throw new BoiError(
       'config-invalid',
@@ -174,6 +188,40 @@ export function checkSettings(config: DaemonConfig): void {
     );
   }
   if (config.name !== undefined) requireName('node', config.name, '/name');
+}
+
+function checkLoopback({ listen, advertise }: DaemonConfig): void {
+  const remedy = 'or found a cluster (`boi-node cluster init`) or join one (`--token`), which brings certificates';
+  if (!LOOPBACK.test(listen.host)) {
+    throw new BoiError(
+      'insecure-refused',
+      `--listen ${listen.host}: without identities the API is served on loopback only; listen on 127.0.0.1 or ::1, ${remedy}`,
+    );
+  }
+  const host = advertise === undefined ? '127.0.0.1' : hostOf(advertise, 'http:');
+  if (host === undefined || !LOOPBACK.test(host)) {
+    throw new BoiError(
+      'insecure-refused',
+      `--advertise ${advertise}: without identities it must be an http:// URL on loopback, ${remedy}`,
+    );
+  }
+}
+
+function checkAdvertised({ listen, advertise }: DaemonConfig): void {
+  if (advertise === undefined && (listen.host === '0.0.0.0' || listen.host === '::')) {
+    throw new BoiError(
+      'config-invalid',
+      `--listen ${listen.host}: others cannot reach that address; say by --advertise how they do, for instance https://build-1.example.org:7440`,
+    );
+  }
+  if (advertise !== undefined && hostOf(advertise, 'https:') === undefined) {
+    throw new BoiError('config-invalid', `--advertise ${advertise}: must be an https:// URL without a path`);
+  }
+}
+
+function hostOf(address: string, protocol: 'http:' | 'https:'): string | undefined {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  return url?.protocol === protocol && url.pathname === '/' ? url.hostname.replace(/^\[|\]$/g, '') : undefined;
 }
 
 function capabilities(config: DaemonConfig): Record<string, string | number | boolean> {

@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { BoiError } from '@boi/core';
 import { EtcdStore, MemoryServer, type Store } from '@boi/store';
 import { type Logger, systemClock, systemRandom } from '@boi/system';
-import { type DaemonConfig, resolveDaemonConfig } from './config.ts';
+import { DAEMON_SETTINGS, type DaemonConfig, resolveDaemonConfig } from './config.ts';
 import { Daemon } from './daemon.ts';
 import { EtcdProcess } from './etcd-process.ts';
+import { makeDevIdentities } from './identity/dev-identities.ts';
 
 export interface DevOptions {
   /** 1–64. */
@@ -24,6 +25,8 @@ export interface DevOptions {
   readonly dataDir?: string;
   /** Labels of all nodes, `key=value`. */
   readonly labels?: readonly string[];
+  /** Plain HTTP without identities. Default: as the setting `insecure` of `join`. */
+  readonly insecure?: boolean;
   readonly log: Logger;
   /** Something that cannot be mended while running: the caller stops everything. */
   readonly onFatal: (error: Error) => void;
@@ -32,6 +35,8 @@ export interface DevOptions {
 export interface DevCluster {
   readonly nodes: readonly Daemon[];
   readonly dataDir: string;
+  /** Credentials of the first node, an admin; absent without identities. */
+  readonly identityDir?: string;
   stop(options?: { readonly drainMs?: number }): Promise<void>;
 }
 
@@ -46,20 +51,20 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
   const undo: (() => Promise<unknown>)[] = [];
   if (temporary) undo.push(() => rm(dataDir, { recursive: true, force: true }));
   try {
-    const connect = await openStore(options, dataDir, undo);
+    const { connect, endpoint } = await openStore(options, dataDir, undo);
+    const insecure = options.insecure ?? DAEMON_SETTINGS.insecure.default === 'true';
+    const configs = Array.from({ length: options.nodes }, (_, i) => nodeConfig(options, dataDir, i, insecure));
+    const identityDir = insecure ? undefined : await makeIdentities(options, configs, connect, endpoint);
     const nodes: Daemon[] = [];
-    for (let i = 0; i < options.nodes; i++) {
-      const daemon = await Daemon.start({
-        config: nodeConfig(options, dataDir, i),
-        store: connect(),
-        log: options.log,
-      });
+    for (const config of configs) {
+      const daemon = await Daemon.start({ config, store: connect(), log: options.log, secure: !insecure });
       nodes.push(daemon);
       undo.push(() => daemon.stop({ drainMs: 0 }));
     }
     return {
       nodes,
       dataDir,
+      ...(identityDir === undefined ? {} : { identityDir }),
       async stop({ drainMs = 0 } = {}) {
         // Together: one after the other, each would hand its tasks to the next that is about to stop.
         await Promise.all(nodes.map((node) => node.stop({ drainMs })));
@@ -73,23 +78,56 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
   }
 }
 
-async function openStore(options: DevOptions, dataDir: string, undo: (() => Promise<unknown>)[]): Promise<() => Store> {
+interface DevStore {
+  readonly connect: () => Store;
+  /** Of the etcd; absent for the in-process store. */
+  readonly endpoint?: string;
+}
+
+async function openStore(options: DevOptions, dataDir: string, undo: (() => Promise<unknown>)[]): Promise<DevStore> {
   if (options.store === 'memory') {
     const server = new MemoryServer({ clock: systemClock });
     undo.push(async () => server.stop());
-    return () => server.connect();
+    return { connect: () => server.connect() };
   }
   const etcd = await EtcdProcess.start(join(dataDir, 'etcd'), options.log, options.onFatal);
   undo.push(() => etcd.stop());
-  return () => new EtcdStore({ endpoints: [etcd.endpoint], clock: systemClock, random: systemRandom });
+  const { endpoint } = etcd;
+  return {
+    connect: () => new EtcdStore({ endpoints: [endpoint], clock: systemClock, random: systemRandom }),
+    endpoint,
+  };
 }
 
-function nodeConfig(options: DevOptions, dataDir: string, index: number): DaemonConfig {
+async function makeIdentities(
+  options: DevOptions,
+  configs: readonly DaemonConfig[],
+  connect: () => Store,
+  endpoint: string | undefined,
+): Promise<string> {
+  const store = connect();
+  try {
+    return await makeDevIdentities({
+      configs,
+      store,
+      etcd: [endpoint ?? 'memory'],
+      forgetful: endpoint === undefined,
+      clock: systemClock,
+      random: systemRandom,
+      log: options.log,
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+function nodeConfig(options: DevOptions, dataDir: string, index: number, insecure: boolean): DaemonConfig {
   const name = `dev-${index + 1}`;
   const { config } = resolveDaemonConfig({
     flags: {
       name,
       'data-dir': join(dataDir, name),
+      insecure: String(insecure),
       listen: `127.0.0.1:${options.port === 0 ? 0 : options.port + index}`,
       ...(options.slots === undefined ? {} : { slots: options.slots }),
       ...(options.labels === undefined || options.labels.length === 0 ? {} : { label: options.labels }),

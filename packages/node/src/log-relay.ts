@@ -22,8 +22,9 @@ import {
   type TaskId,
   validateLogQuery,
 } from '@boi/core';
-import type { Call, Handler } from './http/server.ts';
+import type { Call, InternalRoute } from './http/server.ts';
 import { HEARTBEAT_MS, onceDrainedOrClosed } from './http/sse.ts';
+import type { Peer } from './identity/peer-call.ts';
 
 /** What this node's own disk has: implemented over the worker's log store. */
 export interface LocalLogs {
@@ -55,7 +56,7 @@ export interface LogRelayDeps {
   readonly clock: Clock;
   /** Opens `/internal/tail/{tsk}` of another node; yields its newline-delimited events. */
   readonly remote: (
-    address: string,
+    peer: Peer,
     task: TaskId,
     request: Omit<LocalLogRequest, 'spec' | 'task'>,
   ) => AsyncIterable<LogEvent>;
@@ -74,9 +75,10 @@ export class LogRelay {
   }
 
   /** The routes other nodes use. */
-  internalRoutes(): { path: string; querystring: object; handler: Handler }[] {
+  internalRoutes(): InternalRoute[] {
     return [
       {
+        method: 'GET',
         path: '/internal/tail/:tsk',
         querystring: LogQuery,
         handler: async (call) => {
@@ -206,7 +208,7 @@ export class LogRelay {
             ? this.#deps.local.read({ spec: places.spec, task: places.task, ...request })
             : place.address === undefined
               ? unreachable(place)
-              : this.#deps.remote(place.address, places.task, request);
+              : this.#deps.remote({ id: place.node, address: place.address }, places.task, request);
         for await (const event of events) {
           if (event.type === 'end') return;
           if (event.type === 'begin') continue;

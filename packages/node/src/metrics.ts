@@ -39,6 +39,14 @@ export const NODE_METRICS = {
     help: 'Events of the catalogue that this node emitted, by kind.',
     labels: ['kind'],
   },
+  boi_core_cert_days_remaining: { type: 'gauge', help: "Days until this node's certificate expires." },
+  boi_core_ca_days_remaining: { type: 'gauge', help: 'Days until the certificate of the CA that signs expires.' },
+  boi_core_cert_renewals_total: { type: 'counter', help: 'Times this node renewed its certificate.' },
+  boi_core_credentials_refused_total: {
+    type: 'counter',
+    help: 'Requests with a credential that is not good, by reason.',
+    labels: ['reason'],
+  },
   boi_core_process_resident_bytes: { type: 'gauge', help: 'Resident memory of the daemon.' },
   boi_core_process_event_loop_lag_seconds: {
     type: 'gauge',

@@ -1,8 +1,10 @@
 /** Opens another node's `/internal/tail` and yields its events, line by line, as fast as they are taken. */
 import http from 'node:http';
+import https, { type RequestOptions } from 'node:https';
 import { BoiError, type LogEvent, type Problem, type TaskId } from '@boi/core';
 import { HEARTBEAT_MS } from './http/sse.ts';
-import type { LocalLogRequest } from './log-relay.ts';
+import type { Peer } from './identity/peer-call.ts';
+import type { LocalLogRequest, LogRelayDeps } from './log-relay.ts';
 
 /** A holder that does not begin to answer within this long is unreachable. */
 const FIRST_BYTE_MS = 5_000;
@@ -10,10 +12,19 @@ const FIRST_BYTE_MS = 5_000;
 const LINE_BYTES_MAX = 256 * 1024;
 const SILENT_MS = 4 * HEARTBEAT_MS;
 
-export async function* remoteLogs(
+/** What a request to that very node needs of TLS; undefined: nodes speak plain HTTP. */
+export type TlsOf = (peer: Peer) => RequestOptions | undefined;
+
+/** As the relay takes it. */
+export function remoteLogs(tlsOf: TlsOf): LogRelayDeps['remote'] {
+  return (peer, task, request) => readRemote(peer.address, task, request, tlsOf(peer));
+}
+
+async function* readRemote(
   address: string,
   task: TaskId,
   request: Omit<LocalLogRequest, 'spec' | 'task'>,
+  tls: RequestOptions | undefined,
 ): AsyncGenerator<LogEvent> {
   const url = new URL(`/internal/tail/${task}`, address);
   for (const name of ['attempt', 'delivery', 'offset', 'tailBytes', 'limit'] as const) {
@@ -21,7 +32,7 @@ export async function* remoteLogs(
     if (value !== undefined) url.searchParams.set(name, String(value));
   }
   if (request.follow) url.searchParams.set('follow', 'true');
-  const response = await open(url, request.signal);
+  const response = await open(url, request.signal, tls);
   if (response.statusCode !== 200) throw await problem(response);
   let ended = false;
   let reading = true;
@@ -54,11 +65,13 @@ export async function* remoteLogs(
   if (!ended) throw new BoiError('holder-unreachable', `${address} stopped in the middle of the log`);
 }
 
-function open(url: URL, signal: AbortSignal): Promise<http.IncomingMessage> {
+function open(url: URL, signal: AbortSignal, tls: RequestOptions | undefined): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error) =>
       reject(new BoiError('holder-unreachable', `${url.origin} cannot be reached: ${cause.message}`, { cause }));
-    const request = http.get(url, { signal }, (response) => {
+    // A node with identities asks no other in plain HTTP: what says so would not be that node.
+    const get = tls === undefined ? http.get : https.get;
+    const request = get(url, { ...tls, signal }, (response) => {
       request.setTimeout(0);
       resolve(response);
     });

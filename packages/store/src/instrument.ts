@@ -4,25 +4,26 @@
  * of a transaction that ran.
  */
 import type { Clock } from '@boi/core';
-import type {
-  Batch,
-  BatchAnswer,
-  CallOptions,
-  KeepAliveAnswer,
-  KeyValue,
-  LeaseAnswer,
-  LeaseId,
-  Op,
-  RangeAnswer,
-  RangeQuery,
-  Revision,
-  RevokeAnswer,
-  Store,
-  StoreStatus,
-  Txn,
-  TxnAnswer,
-  Watch,
-  WatchListener,
+import {
+  type Batch,
+  type BatchAnswer,
+  type CallOptions,
+  compareRevisions,
+  type KeepAliveAnswer,
+  type KeyValue,
+  type LeaseAnswer,
+  type LeaseId,
+  type Op,
+  type RangeAnswer,
+  type RangeQuery,
+  type Revision,
+  type RevokeAnswer,
+  type Store,
+  type StoreStatus,
+  type Txn,
+  type TxnAnswer,
+  type Watch,
+  type WatchListener,
 } from './port.ts';
 
 export interface StoreCounts {
@@ -74,11 +75,17 @@ export class CountingStore implements Store {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #observer: StoreObserver;
+  #revision: Revision | undefined;
 
   constructor(options: { store: Store; clock: Clock; observer?: StoreObserver }) {
     this.#store = options.store;
     this.#clock = options.clock;
     this.#observer = options.observer ?? {};
+  }
+
+  /** The newest revision that an answer or a watch has told. */
+  get revision(): Revision | undefined {
+    return this.#revision;
   }
 
   get(key: string, options?: CallOptions): Promise<{ kv: KeyValue | undefined; revision: Revision }> {
@@ -108,6 +115,7 @@ export class CountingStore implements Store {
   watch(range: { start: string; end: string; fromRevision: Revision }, listener: WatchListener): Watch {
     return this.#store.watch(range, {
       onEvents: (events, revision) => {
+        this.#saw(revision);
         this.counts.watchEvents += events.length;
         this.#observer.onWatchEvents?.(events.length);
         listener.onEvents(events, revision);
@@ -152,6 +160,7 @@ export class CountingStore implements Store {
     try {
       const answer = await asked;
       outcome = outcomeOf(answer);
+      if (typeof answer === 'object' && answer !== null && 'revision' in answer) this.#saw(answer.revision as Revision);
       if (outcome === 'unknown') this.counts.unknown += 1;
       else count?.(answer);
       return answer;
@@ -162,6 +171,10 @@ export class CountingStore implements Store {
     } finally {
       this.#observer.onRequest?.({ method, outcome, ms: this.#clock.mono() - sentAt, ...thrown });
     }
+  }
+
+  #saw(revision: Revision): void {
+    if (this.#revision === undefined || compareRevisions(revision, this.#revision) > 0) this.#revision = revision;
   }
 
   #countPart(part: Pick<Batch, 'success' | 'failure'>, outcome: string | undefined): void {

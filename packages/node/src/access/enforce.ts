@@ -6,6 +6,7 @@
  * has none learns nothing but `/healthz`, and may only ask to join.
  */
 import { assert, BoiError, type ProjectId, type RouteRole } from '@boi/core';
+import type { PeerRefusal } from '@boi/identity';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Caller } from './caller.ts';
 import { forbidden, permits, permitsLimited } from './permit.ts';
@@ -30,7 +31,7 @@ export interface Access {
 }
 
 /** Why a credential is refused, for programs. `unknown` is also the answer to a wrong secret. */
-export type RefusedBecause = 'missing' | 'unknown' | 'expired' | 'revoked';
+export type RefusedBecause = 'missing' | 'unknown' | 'revoked' | PeerRefusal;
 
 export function unauthenticated(reason: RefusedBecause, message: string): BoiError {
   return new BoiError('unauthenticated', message, { details: { reason } });

@@ -5,12 +5,15 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { ClusterNodeHandle } from '@boi/cluster';
 import type { NodeId } from '@boi/core';
+import { daysRemaining } from '@boi/identity';
 import type { CountingStore } from '@boi/store';
 import { type Logger, systemClock } from '@boi/system';
 import type { FastifyInstance } from 'fastify';
 import { openAccess } from '../access/open.ts';
-import { RateLimiter } from '../access/rate-limit.ts';
+import type { RateLimiter } from '../access/rate-limit.ts';
 import type { DaemonConfig } from '../config.ts';
+import type { Office } from '../identity/office.ts';
+import { auditActor } from '../identity/views.ts';
 import { LogRelay } from '../log-relay.ts';
 import type { MetricsRegistry } from '../metrics-registry.ts';
 import { remoteLogs } from '../remote-logs.ts';
@@ -18,7 +21,7 @@ import { VERSION } from '../version.ts';
 import type { Workshop } from '../workshop.ts';
 import { createHandlers } from './handlers.ts';
 import { openApiDocument } from './openapi.ts';
-import { createServer, type PlainRoute } from './server.ts';
+import { type Audit, createServer, type PlainRoute } from './server.ts';
 
 export interface DaemonServerDeps {
   readonly config: DaemonConfig;
@@ -28,6 +31,9 @@ export interface DaemonServerDeps {
   readonly workshop: Workshop;
   readonly member: () => ClusterNodeHandle;
   readonly counted: CountingStore;
+  readonly limiter: RateLimiter;
+  /** Undefined: plain HTTP without identities. */
+  readonly office: Office | undefined;
 }
 
 export function createDaemonServer({
@@ -38,9 +44,17 @@ export function createDaemonServer({
   workshop,
   member,
   counted,
+  limiter,
+  office,
 }: DaemonServerDeps): FastifyInstance {
   const api = lateApi(member);
-  const relay = new LogRelay({ api, local: workshop.logs, self: () => id, clock: systemClock, remote: remoteLogs });
+  const relay = new LogRelay({
+    api,
+    local: workshop.logs,
+    self: () => id,
+    clock: systemClock,
+    remote: remoteLogs((peer) => office?.tlsOf(peer)),
+  });
   const lag = monitorEventLoopDelay({ resolution: 20 });
   lag.enable();
   let scraped = { writes: 0, reads: 0 };
@@ -51,7 +65,7 @@ export function createDaemonServer({
       type: 'application/json',
       handler: async () => ({ status: 200, body: '{"status":"ok"}' }),
     },
-    { path: '/readyz', role: 'viewer', type: 'application/json', handler: async () => readiness(member) },
+    { path: '/readyz', role: 'viewer', type: 'application/json', handler: async () => readiness(member, office) },
     {
       path: '/metrics',
       role: 'viewer',
@@ -79,10 +93,13 @@ export function createDaemonServer({
       api,
       relay,
       version: VERSION,
+      ...(office === undefined ? {} : { desk: office.desk }),
       self: () => ({ id, ...(config.name === undefined ? {} : { name: config.name }) }),
     }),
-    internal: relay.internalRoutes(),
-    access: openAccess(new RateLimiter(systemClock, config['request-rate'])),
+    internal: [...relay.internalRoutes(), ...(office?.routes ?? [])],
+    ...(office === undefined
+      ? { access: openAccess(limiter) }
+      : { access: office.access, tls: office.keychain, audit: auditOf(office, counted) }),
     notice: () => noticeOf(member),
     plain,
     log,
@@ -95,14 +112,39 @@ export function createDaemonServer({
   return server;
 }
 
-async function readiness(member: () => ClusterNodeHandle): Promise<{ status: number; body: string }> {
+/** Each change leaves a line before it is answered. Identity's own have theirs in their transactions. */
+function auditOf(office: Office, counted: CountingStore): Audit {
+  return {
+    revision: () => counted.revision,
+    write: ({ caller, route, subject, before, after }) =>
+      office.identity.audit({
+        actor: auditActor(caller),
+        what: route,
+        ...(subject === undefined ? {} : { subject }),
+        ...(before === undefined ? {} : { before }),
+        ...(after === undefined ? {} : { after }),
+      }),
+  };
+}
+
+async function readiness(
+  member: () => ClusterNodeHandle,
+  office: Office | undefined,
+): Promise<{ status: number; body: string }> {
   let session = 'joining';
   try {
     session = member().status().session;
   } catch {
     // Not a member yet.
   }
-  return { status: session === 'live' ? 200 : 503, body: JSON.stringify({ ready: session === 'live', session }) };
+  const certificate = office === undefined ? undefined : certificateFacts(office.keychain);
+  const ready = session === 'live';
+  return { status: ready ? 200 : 503, body: JSON.stringify({ ready, session, certificate }) };
+}
+
+function certificateFacts({ certificate, caFingerprint }: Office['keychain']) {
+  const { notAfter, fingerprint } = certificate;
+  return { fingerprint, caFingerprint, notAfter, daysRemaining: daysRemaining({ notAfter }, systemClock.now()) };
 }
 
 /** For every answer; a node that is still joining has nothing to say. */

@@ -4,6 +4,8 @@
  * Without transport security the daemon listens on loopback only, and that must not let a web page drive it: a request
  * whose `Host` is not an address of this node (DNS rebinding), or that carries the `Origin` of another site, is refused.
  */
+
+import type { RequestListener } from 'node:http';
 import { assert, BoiError, ERROR_CODES, ROUTES, type RouteId, type RouteRole, type RouteShape } from '@boi/core';
 import { Ajv } from 'ajv';
 import fastify, {
@@ -18,6 +20,7 @@ import { Type } from 'typebox';
 import type { Caller } from '../access/caller.ts';
 import { type Access, enforceAccess } from '../access/enforce.ts';
 import { PROBLEM_TYPE, problemOf, toBoiError } from './problem.ts';
+import { createTlsServer, type TlsSource } from './tls-server.ts';
 
 /** A spec file of 1 MiB, escaped as a JSON string, with room for its variables. */
 const BODY_BYTES_MAX = 1536 * 1024;
@@ -50,8 +53,10 @@ export interface PlainRoute {
 
 /** Between nodes: the caller's certificate is a node's. */
 export interface InternalRoute {
+  readonly method: 'GET' | 'POST';
   readonly path: string;
-  readonly querystring: object;
+  readonly querystring?: object;
+  readonly body?: object;
   readonly handler: Handler;
 }
 
@@ -62,12 +67,29 @@ export interface ServerOptions {
   /** Internal routes between nodes, same contract as the table's. */
   readonly internal?: readonly InternalRoute[];
   readonly access: Access;
+  /** Serve TLS 1.3 with this; followed when it changes, for new connections, without a restart. */
+  readonly tls?: TlsSource;
+  /** Absent: nothing is kept of who changed what. */
+  readonly audit?: Audit;
   readonly log: Logger;
   /** Host names, besides loopback ones, under which this node may be asked. */
   readonly hosts?: readonly string[];
   /** Said in the header `x-boi-notice` of every answer; printable ASCII. */
   readonly notice?: () => string | undefined;
   readonly onRequest?: (route: string, status: number, seconds: number) => void;
+}
+
+/** What a change leaves behind before it is answered. */
+export interface Audit {
+  /** The newest revision of the store that this node knows. */
+  revision(): string | undefined;
+  write(line: {
+    readonly caller: Caller;
+    readonly route: RouteId;
+    readonly subject?: string;
+    readonly before?: string | undefined;
+    readonly after?: string | undefined;
+  }): Promise<void>;
 }
 
 const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
@@ -77,6 +99,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const strict = new Ajv({ allErrors: true, useDefaults: true, strict: false });
   // Query and path values arrive as text.
   const coercing = new Ajv({ allErrors: true, useDefaults: true, coerceTypes: true, strict: false });
+  const { tls } = options;
   const app = fastify({
     loggerInstance: options.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -84,7 +107,12 @@ export function createServer(options: ServerOptions): FastifyInstance {
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 512 },
-    http: { maxHeaderSize: HEADER_BYTES_MAX },
+    ...(tls === undefined
+      ? { http: { maxHeaderSize: HEADER_BYTES_MAX } }
+      : {
+          serverFactory: (handler: RequestListener) =>
+            createTlsServer(tls, { headerBytesMax: HEADER_BYTES_MAX, requestTimeoutMs: REQUEST_TIMEOUT_MS }, handler),
+        }),
     genReqId: requestIds(),
     frameworkErrors: (error, request, reply) => sendProblem(request, reply, error),
   });
@@ -115,7 +143,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const hosts = new Set(options.hosts ?? []);
   app.addHook('onRequest', async (request) => {
     const host = hostName(request.headers.host);
-    if (host === undefined || !(LOOPBACK_HOSTS.has(host) || hosts.has(host))) {
+    // Over TLS the name was checked by the client, against the certificate.
+    if (host === undefined || (options.tls === undefined && !(LOOPBACK_HOSTS.has(host) || hosts.has(host)))) {
       throw new BoiError(
         'bad-request',
         `The Host header \`${request.headers.host ?? ''}\` is not an address of this node.`,
@@ -146,15 +175,18 @@ export function createServer(options: ServerOptions): FastifyInstance {
         querystring: query ?? Type.Object({}, { additionalProperties: false }),
         ...(body === undefined ? {} : { body }),
       },
-      handler: handle(options.handlers[id], status ?? 200),
+      handler: handle(audited(id, shape, options), status ?? 200),
     });
   }
   for (const route of options.internal ?? []) {
     app.route({
-      method: 'GET',
+      method: route.method,
       url: route.path,
       config: { role: 'node' },
-      schema: { querystring: route.querystring },
+      schema: {
+        querystring: route.querystring ?? Type.Object({}, { additionalProperties: false }),
+        ...(route.body === undefined ? {} : { body: route.body }),
+      },
       handler: handle(route.handler, 200),
     });
   }
@@ -187,6 +219,27 @@ export function createServer(options: ServerOptions): FastifyInstance {
     );
   });
   return app;
+}
+
+/** These have their line in the transaction of the change itself. */
+const AUDITED_THERE = /^(join|cert\.|ca\.|admin\.|token\.|user\.)/;
+
+function audited(id: RouteId, { method, reads }: RouteShape, { handlers, audit }: ServerOptions): Handler {
+  const handler = handlers[id];
+  if (audit === undefined || method === 'GET' || reads === true || AUDITED_THERE.test(id)) return handler;
+  return async (call) => {
+    const before = audit.revision();
+    const answer = await handler(call);
+    const subject = (answer as { readonly id?: unknown } | undefined)?.id;
+    await audit.write({
+      caller: call.caller,
+      route: id,
+      before,
+      after: audit.revision(),
+      ...(typeof subject === 'string' ? { subject } : {}),
+    });
+    return answer;
+  };
 }
 
 function handle(handler: Handler, status: number) {
