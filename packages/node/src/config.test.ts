@@ -82,6 +82,14 @@ test('labels come repeated, comma-separated or as a map, and cannot reach an obj
   expect(issuesOf({ flags: { label: '__proto__=x' } })).toHaveLength(1);
 });
 
+test('etcd endpoints come repeated, comma-separated or both', () => {
+  const endpoints = (flags: object, env = {}) => resolveDaemonConfig({ flags: { ...flags }, env }).config.etcd;
+  const all = ['http://a:1', 'http://b:2', 'http://c:3'];
+  expect(endpoints({ etcd: all })).toEqual(all);
+  expect(endpoints({ etcd: ['http://a:1,http://b:2', 'http://c:3'] })).toEqual(all);
+  expect(endpoints({}, { BOI_ETCD: all.join(', ') })).toEqual(all);
+});
+
 test('names of variables follow the names of settings', () => {
   expect(envName('session-ttl')).toBe('BOI_SESSION_TTL');
   expect(nearest('sesion-ttl', SETTING_NAMES)).toBe('session-ttl');

@@ -287,8 +287,10 @@ function parseSetting(name: SettingName, raw: unknown): Parsed {
         'a size such as 512KiB, 100MiB or 1GiB',
       );
     case 'list': {
-      const items = (Array.isArray(text) ? text : String(text).split(','))
-        .map((x) => String(x).trim())
+      // A flag comes as a list of what each of its uses said, and each may hold several.
+      const items = (Array.isArray(text) ? text : [text])
+        .flatMap((x) => String(x).split(','))
+        .map((x) => x.trim())
         .filter((x) => x !== '');
       return items.length > 0 ? { value: items } : { problem: 'must have at least one item' };
     }
