@@ -1,5 +1,5 @@
 /** How a node is told of a plugin, and the limits that hold for all of them. */
-import { BoiError, type Clock, type Issue, type NodeId, type Random } from '@boi/core';
+import { BoiError, type Clock, EVENT_KINDS, type EventKind, type Issue, type NodeId, type Random } from '@boi/core';
 import { PLUGIN_KINDS, type PluginKind } from '@boi/proto';
 
 export interface PluginConfig {
@@ -13,6 +13,13 @@ export interface PluginConfig {
   readonly env?: Readonly<Record<string, string>>;
   /** Where it runs. Default: the daemon's directory. */
   readonly workdir?: string;
+  /**
+   * Hooks only: `audit` for a write-ahead log and work that waits, if the plugin is made for it. It is set here and not taken from
+   * the plugin, since it must hold before the plugin first answers. Default `best_effort`.
+   */
+  readonly tier?: 'audit' | 'best_effort';
+  /** Hooks only: the kinds of events it is to get. Default: those it asked for in its last handshake; before that, all. */
+  readonly events?: readonly EventKind[];
   /** From the start of the process to the answered handshake. Default 10 s. */
   readonly readyTimeoutMs?: number;
 }
@@ -70,6 +77,10 @@ export function checkPluginConfig(config: PluginConfig): void {
   for (const name of Object.keys(config.env ?? {}))
     if (name.startsWith('BOI_PLUGIN_') || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
       wrong(`/env/${name}`, 'must be the name of a variable that does not begin with BOI_PLUGIN_');
+  if (config.kind !== 'hooks' && (config.tier !== undefined || config.events !== undefined))
+    wrong('/kind', 'must be hooks where tier or events are set');
+  for (const kind of config.events ?? [])
+    if (!EVENT_KINDS.includes(kind)) wrong('/events', `has ${JSON.stringify(kind)}, which is no kind of event`);
   const ready = config.readyTimeoutMs;
   if (ready !== undefined && !(ready > 0 && ready <= 600_000)) wrong('/readyTimeoutMs', 'must be above 0 to 600000');
   if (issues.length > 0)

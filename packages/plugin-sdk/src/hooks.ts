@@ -5,7 +5,7 @@
 import type { EventKind } from '@boi/core';
 import { fromWireEvent, type hooks, type SequencedEvent, toWireKind } from '@boi/proto';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { toStatus } from './call.ts';
+import { Refusal, toStatus } from './call.ts';
 import { handshake } from './handshake.ts';
 import { type PluginInfo, serve } from './serve.ts';
 
@@ -58,8 +58,11 @@ async function deliverAll(plugin: HooksPlugin, stream: Stream): Promise<void> {
       }
       const batch = waiting;
       waiting = [];
+      const events = batch.flatMap(({ event }) => {
+        if (event === null) throw new Refusal('invalid-argument', 'event is missing');
+        return fromWireEvent(event) ?? [];
+      });
       const acknowledgedSequence = batch.at(-1)?.event?.sequence ?? '0';
-      const events = batch.flatMap(({ event }) => (event === null ? [] : (fromWireEvent(event) ?? [])));
       if (events.length > 0) await plugin.deliver(events, gone.signal);
       if (!gone.signal.aborted) stream.write({ acknowledgedSequence });
     }

@@ -30,6 +30,8 @@ export async function shakeHands(
   channel: PluginChannel,
   deps: Pick<HostDeps, 'nodeId' | 'hostVersion'>,
   timeoutMs: number,
+  /** Hooks: what the configuration asks for. */
+  tierWanted: 'audit' | 'best_effort' = 'best_effort',
 ): Promise<PluginIntroduction> {
   const request = {
     minor: CONTRACT_MINORS[channel.kind],
@@ -62,6 +64,12 @@ export async function shakeHands(
   // Kinds of a later version cannot be sent; they are no reason to refuse the plugin.
   const known = (wire.kinds ?? []).flatMap((kind) => fromWireKind(kind) ?? []);
   const tier = wire.tier === 'DELIVERY_TIER_AUDIT' ? 'audit' : 'best_effort';
+  if (tierWanted === 'audit' && tier !== 'audit')
+    throw new PluginError(
+      channel.plugin,
+      'wrong-contract',
+      'it is made for best effort, the configuration asks for audit',
+    );
   const kinds = wire.kinds?.length === 0 ? EVENT_KINDS : known;
   return { name, version, minor, capabilities, hooks: { tier, kinds } };
 }

@@ -211,7 +211,7 @@ export class PluginSupervisor {
       await this.#within(running.ready, leftMs(), 'not-ready', signal);
       channel = new PluginChannel({ plugin: name, kind: this.config.kind, socket });
       await Promise.race([channel.connected(leftMs()), ended, aborted(signal)]);
-      const hands = shakeHands(channel, this.#deps, leftMs());
+      const hands = shakeHands(channel, this.#deps, leftMs(), this.config.tier);
       const introduction = await Promise.race([hands, ended, aborted(signal)]);
       this.#life = { process: running, channel, introduction };
       this.#become('ready', crashes);

@@ -1,0 +1,194 @@
+/**
+ * Where the node's work hands its events in. Each goes to every hooks plugin that wants its kind: into the plugin's queue (best
+ * effort) or its trail (audit). The work knows nothing of plugins: it `intend`s before a transaction and says afterwards what
+ * became of it, or `tell`s what has none; with no audit plugin both cost nothing and never wait.
+ */
+import { join } from 'node:path';
+import type { BoiEvent, Clock, EventKind, NodeId } from '@boi/core';
+import { EVENT_KINDS } from '@boi/core';
+import { readJsonFile, writeFileAtomic } from '@boi/system';
+import Type from 'typebox';
+import type { PluginError } from '../errors.ts';
+import type { PluginSupervisor } from '../supervise/supervisor.ts';
+import { AuditTrail, type Intent } from './audit-trail.ts';
+import { BestEffortQueue } from './best-effort-queue.ts';
+import { Deliverer } from './deliverer.ts';
+import type { HighWaterMarks, SettleIntent } from './ports.ts';
+
+export interface HooksHubDeps {
+  readonly clock: Clock;
+  readonly nodeId: NodeId;
+  /** Each plugin has a folder in it. */
+  readonly directory: string;
+  readonly marks: HighWaterMarks;
+  readonly settle: SettleIntent;
+  readonly onProblem: (plugin: string, message: string, error?: unknown) => void;
+}
+
+/** For the metrics of hook backlog and drops. */
+export interface HookStats {
+  readonly plugin: string;
+  readonly tier: 'audit' | 'best_effort';
+  /** Not acknowledged. */
+  readonly backlog: number;
+  readonly dropped: number;
+  readonly acknowledged: number;
+}
+
+interface Subscriber {
+  readonly supervisor: PluginSupervisor;
+  readonly deliverer: Deliverer;
+  readonly queue: BestEffortQueue | undefined;
+  readonly trail: AuditTrail | undefined;
+  kinds: ReadonlySet<EventKind>;
+}
+
+const Subscription = Type.Object({ kinds: Type.Array(Type.String()) });
+
+export class HooksHub {
+  readonly #deps: HooksHubDeps;
+  readonly #supervisors: readonly PluginSupervisor[];
+  #subscribers: Subscriber[] = [];
+  readonly #stopping = new AbortController();
+  #following: Promise<void>[] = [];
+
+  /** `supervisors`: those of plugins of the kind hooks; started and stopped by their owner. */
+  constructor(supervisors: readonly PluginSupervisor[], deps: HooksHubDeps) {
+    this.#supervisors = supervisors;
+    this.#deps = deps;
+  }
+
+  /** Opens the trails, settles what an earlier life left, begins to deliver. Rejects if an audit log is damaged. */
+  async start(): Promise<void> {
+    for (const supervisor of this.#supervisors) {
+      const subscriber = await this.#open(supervisor);
+      this.#subscribers.push(subscriber);
+      subscriber.deliverer.start();
+      this.#following.push(this.#follow(subscriber));
+    }
+  }
+
+  /** Ends delivery and closes the trails; what was not acknowledged is delivered after the next start. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the hub is being stopped'));
+    await Promise.all(this.#subscribers.map(({ deliverer }) => deliverer.stop()));
+    await Promise.all(this.#following);
+    await Promise.all(this.#subscribers.map(({ trail }) => trail?.close()));
+    this.#subscribers = [];
+  }
+
+  get stats(): readonly HookStats[] {
+    return this.#subscribers.map(({ supervisor, queue, trail }) => ({
+      plugin: supervisor.config.name,
+      tier: trail === undefined ? 'best_effort' : 'audit',
+      backlog: trail?.outstanding ?? queue?.backlog ?? 0,
+      dropped: queue?.dropped ?? 0,
+      acknowledged: trail?.acknowledged ?? queue?.acknowledged ?? 0,
+    }));
+  }
+
+  /** What happened and has no transaction. Resolves when it is on disk for every audit plugin; waits while one is behind. */
+  async tell(events: readonly BoiEvent[], signal?: AbortSignal): Promise<void> {
+    for (const event of events) this.#pushToQueues(event);
+    await Promise.all(
+      this.#trails(events).map(([trail, wanted]) =>
+        trail.tell(
+          wanted.map(({ event }) => event),
+          signal,
+        ),
+      ),
+    );
+  }
+
+  /**
+   * What is about to happen. Resolves when it is on disk for every audit plugin; waits while one is behind. Each intent of
+   * the answer, in the order of the events, must be resolved once by what became of its transaction.
+   */
+  async intend(events: readonly BoiEvent[], signal?: AbortSignal): Promise<readonly Intent[]> {
+    const inTrails: Intent[][] = events.map(() => []);
+    await Promise.all(
+      this.#trails(events).map(async ([trail, wanted]) => {
+        const intents = await trail.intend(
+          wanted.map(({ event }) => event),
+          signal,
+        );
+        intents.forEach((intent, i) => {
+          inTrails[wanted[i]?.index ?? -1]?.push(intent);
+        });
+      }),
+    );
+    return events.map((event, i) => {
+      const all = (act: (intent: Intent) => Promise<void>) =>
+        Promise.all((inTrails[i] ?? []).map(act)).then(() => undefined);
+      return {
+        happened: () => {
+          this.#pushToQueues(event);
+          return all((intent) => intent.happened());
+        },
+        didNotHappen: () => all((intent) => intent.didNotHappen()),
+        unknown: () => all((intent) => intent.unknown()),
+      };
+    });
+  }
+
+  #pushToQueues(event: BoiEvent): void {
+    for (const { queue, kinds } of this.#subscribers) if (kinds.has(event.kind)) queue?.push(event);
+  }
+
+  /** Each audit trail that wants some of the events, with those. */
+  #trails(events: readonly BoiEvent[]): [AuditTrail, { readonly event: BoiEvent; readonly index: number }[]][] {
+    return this.#subscribers.flatMap(({ trail, kinds }) => {
+      const wanted = events.map((event, index) => ({ event, index })).filter(({ event }) => kinds.has(event.kind));
+      return trail === undefined || wanted.length === 0 ? [] : [[trail, wanted]];
+    });
+  }
+
+  async #open(supervisor: PluginSupervisor): Promise<Subscriber> {
+    const { clock, nodeId, marks, settle, onProblem } = this.#deps;
+    const { name, tier, events } = supervisor.config;
+    const problem = (message: string, error?: unknown) => onProblem(name, message, error);
+    let trail: AuditTrail | undefined;
+    if (tier === 'audit') {
+      const directory = join(this.#deps.directory, name);
+      trail = new AuditTrail({ directory, node: nodeId, plugin: name, clock, marks, settle, onProblem: problem });
+      await trail.open();
+    }
+    const queue = trail === undefined ? new BestEffortQueue() : undefined;
+    const deliverer = new Deliverer({
+      plugin: supervisor,
+      source: (trail ?? queue) as AuditTrail | BestEffortQueue,
+      clock,
+      onProblem: (error: PluginError) => problem('delivery broke off and is tried again', error),
+    });
+    const remembered = trail === undefined ? undefined : await readJsonFile(this.#subscriptionPath(name), Subscription);
+    const kinds = new Set(events ?? ((remembered?.kinds ?? EVENT_KINDS) as readonly EventKind[]));
+    return { supervisor, deliverer, queue, trail, kinds };
+  }
+
+  /** Takes over the kinds of each handshake, unless the configuration names them; remembers them for before the next one. */
+  async #follow(subscriber: Subscriber): Promise<void> {
+    const { supervisor } = subscriber;
+    const { signal } = this.#stopping;
+    let seen: readonly EventKind[] | undefined;
+    while (!signal.aborted) {
+      const wanted = supervisor.status.introduction?.hooks?.kinds;
+      if (supervisor.config.events === undefined && wanted !== undefined && wanted !== seen) {
+        seen = wanted;
+        subscriber.kinds = new Set(wanted);
+        if (subscriber.trail !== undefined)
+          await writeFileAtomic(
+            this.#subscriptionPath(supervisor.config.name),
+            JSON.stringify({ kinds: wanted }),
+          ).catch((error: unknown) =>
+            this.#deps.onProblem(supervisor.config.name, 'its kinds of events are not kept', error),
+          );
+        continue;
+      }
+      await supervisor.changed(signal);
+    }
+  }
+
+  #subscriptionPath(plugin: string): string {
+    return join(this.#deps.directory, plugin, 'subscription.json');
+  }
+}
