@@ -3,7 +3,7 @@
  * labels and may collide; ids never change, so that a lost credential is replaced by reissuing for the same id.
  */
 import { BoiError, compareNamed, isId, type ProjectId, requireName, type UserId, type UserRole } from '@boi/core';
-import { absent, exists } from '@boi/store';
+import { absent } from '@boi/store';
 import { wholeRange } from '../base/pages.ts';
 import { lastPart } from '../keys.ts';
 import { SCHEMA_VERSION } from '../records.ts';
@@ -13,7 +13,7 @@ import { auditOp } from './audit.ts';
 import { type Attempt, asFound, change, find } from './change.ts';
 import type { IdentityDeps } from './deps.ts';
 import { type AuditActor, type CertificateRecord, identityCodecs, type UserRecord } from './records.ts';
-import { requireCurrent, signerOf } from './signer.ts';
+import { requireCa, requireCurrent, signerOf } from './signer.ts';
 
 /** All of them are in the memory of each node. */
 export const USERS_MAX = 10_000;
@@ -21,7 +21,9 @@ export const USERS_MAX = 10_000;
 /** What a credential adds to a user's record, and what its recording compares. */
 async function credentialOf(deps: IdentityDeps, id: UserId, input: UserCredentialInput) {
   if ('hash' in input) {
-    return { compares: [exists(deps.keys.ca())], fields: { secretHash: input.hash(id) } };
+    requireCa(await find(deps, deps.keys.ca(), identityCodecs.ca));
+    // Once there is a CA there always is: nothing to compare.
+    return { compares: [], fields: { secretHash: input.hash(id) } };
   }
   const signer = await signerOf(deps);
   const certificate = await input.issue(id);
