@@ -2,7 +2,7 @@ import { type EventId, mintedAt } from '@boi/core';
 import { CountingStore } from '@boi/store';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { depsOf, StaticMembership, silentLogger, testNode } from '../testing/fixtures.ts';
+import { depsOf, StaticMembership, testNode } from '../testing/fixtures.ts';
 import { type IdentityRig, identityRig, ROOT, testToken } from '../testing/identity-rig.ts';
 import type { AuditLine } from './api-types.ts';
 import { firstIdAt } from './audit.ts';
