@@ -4,6 +4,7 @@
  * each where its value came from. Anything unknown or malformed is an issue, all of them at once, and nothing starts.
  */
 import { BoiError, type Issue } from '@boi/core/errors';
+import { didYouMean } from '@boi/core/spec/suggest';
 
 export type SettingType =
   | 'string'
@@ -78,7 +79,7 @@ export const DAEMON_SETTINGS = {
   insecure: setting({
     type: 'boolean',
     description: 'Plain HTTP without identities, on loopback only: whoever reaches it may do everything.',
-    default: 'true',
+    default: 'false',
     example: 'true',
   }),
   token: setting({
@@ -218,7 +219,7 @@ export function resolveDaemonConfig(input: ConfigInput): { config: DaemonConfig;
     if (!(key in DAEMON_SETTINGS)) {
       issues.push({
         path: `/${key}`,
-        message: `${input.file?.path}: there is no setting \`${key}\`; did you mean \`${nearest(key, SETTING_NAMES)}\`?`,
+        message: `${input.file?.path}: there is no setting \`${key}\`${didYouMean(key, SETTING_NAMES)}`,
       });
     }
   }
@@ -368,31 +369,4 @@ function parseListen(text: string): Parsed {
   const port = Number(match?.[2]);
   if (match === null || port > 65_535) return { problem: 'must be ADDRESS:PORT' };
   return { value: { host: (match[1] ?? '127.0.0.1').replace(/^\[|\]$/g, ''), port } satisfies ListenAddress };
-}
-
-/** The candidate with the least edit distance: for "did you mean". */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
-    const d = editDistance(word, candidate);
-    if (d < bestDistance) {
-      best = candidate;
-      bestDistance = d;
-    }
-  }
-  return best;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substituted, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }
