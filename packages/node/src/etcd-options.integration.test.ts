@@ -23,6 +23,7 @@ beforeAll(async () => {
   flags = {
     'data-dir': join(dir, 'data'),
     listen: '127.0.0.1:0',
+    insecure: 'true',
     etcd: etcd.endpoint,
     'etcd-ca': join(dir, 'ca'),
     'etcd-cert': join(dir, 'cert'),
