@@ -251,6 +251,13 @@ describe('any spec, in any order', () => {
     );
   });
 
+  it('leaves alone what is out already, whatever its needs say now', () => {
+    const dag = new Dag([{}, { needs: [1] }, { needs: [2], when: 'always' }]);
+    expect(dag.begin([[1, cancelled]], (index) => index === 2)).toEqual({ ready: [], skipped: [] });
+    expect(dag.isReleased(2)).toBe(true);
+    expect(dag.onResult(2, ok).ready).toEqual([3]);
+  });
+
   it('after a retry is where it would be had the task not ended, but for what ran already', () => {
     fc.assert(
       fc.property(graph, fc.integer(), fc.nat(), (tasks, seed, pick) => {

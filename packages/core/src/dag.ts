@@ -144,11 +144,21 @@ export class Dag {
    * Takes in all results there are and answers everything that follows: at the start of a spec (no results), and when a
    * coordinator takes over. `ready` then holds each task that may run and has no result; whether it runs already, its
    * record says. Once, before {@link onResult}.
+   *
+   * `isOut` tells of a task without a result whether it was released before and may run: it is neither `ready` nor skipped,
+   * whatever its needs say now. A task retry may have taken back what it needed, and it may end otherwise this time.
    */
-  begin(results: Iterable<readonly [index: number, ending: Ending]> = []): Progress {
+  begin(
+    results: Iterable<readonly [index: number, ending: Ending]> = [],
+    isOut: (index: number) => boolean = () => false,
+  ): Progress {
     for (const [index, ending] of results) if (this.endingOf(index) === undefined) this.#end(index, ending);
     const pending: number[] = [];
-    for (let index = 1; index <= this.size; index++) if (this.#state[index] === BLOCKED) pending.push(index);
+    for (let index = 1; index <= this.size; index++) {
+      if (this.#state[index] !== BLOCKED) continue;
+      if (isOut(index)) this.#state[index] = RELEASED;
+      else pending.push(index);
+    }
     return this.#settle(pending);
   }
 

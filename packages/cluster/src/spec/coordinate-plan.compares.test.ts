@@ -41,3 +41,12 @@ test('a skip counts when its result is there', () => {
   expect(plan.counts()).toMatchObject({ failed: 1, skipped: 1 });
   expect(plan.complete).toBe(true);
 });
+
+test('what runs is not taken for skipped when what it needed is retried and ends otherwise, nor released what needs it', () => {
+  const tasks = [{}, { needs: [1] }, { needs: [2], when: 'always' }] as const;
+  // Task 2 was released in the first attempt of task 1 and still runs.
+  const plan = new CoordinatePlan(tasks, new Map([[1, { outcome: 'cancelled' }]]), new Map([[3, { attempt: 1 }]]));
+  expect(plan.next(undefined, undefined)).toEqual({ skips: [], cancels: [], releases: [] });
+  plan.onResult(2, { outcome: 'succeeded' });
+  expect(plan.next(undefined, undefined).releases).toEqual([3]);
+});

@@ -67,7 +67,7 @@ export class CoordinatePlan {
       this.#note(index, result);
       endings.push([index, endingOf(result)]);
     }
-    const { ready, skipped } = this.#dag.begin(endings);
+    const { ready, skipped } = this.#dag.begin(endings, (index) => !blocked.has(index));
     this.#take(ready, skipped);
   }
 

@@ -130,3 +130,25 @@ describe('a retried task tells where its earlier attempts ran', () => {
       expect(entry?.record.history).toEqual([lost]);
     }));
 });
+
+describe('a task that ended', () => {
+  it('is retried while one that needed it runs, and again when it ended otherwise', async () => {
+    const rig = await SpecRig.create(2);
+    // The last keeps the spec active.
+    const spc = await rig.dispatch([{}, { needs: [1] }, {}]);
+    await rig.settle();
+    await rig.finish(only(1, ranOn(testNode(1), 'succeeded')));
+    await rig.settle();
+    // The second runs from now on, whatever becomes of the first.
+    await retryTask(rig.node(1).deps, testProject, testTask(1, spc), signal);
+    await rig.settle();
+    await rig.finish(only(1, ranOn(testNode(1), 'failed')));
+    await rig.settle();
+    await retryTask(rig.node(1).deps, testProject, testTask(1, spc), signal);
+    await rig.settle();
+    await rig.finish(ranOn(testNode(1), 'succeeded'));
+    await rig.settle();
+    expect((await rig.header(spc))?.state).toBe('succeeded');
+    await rig.stop();
+  });
+});

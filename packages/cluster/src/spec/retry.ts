@@ -170,7 +170,8 @@ async function reblockItems(deps: NodeDeps, spc: SpecId, header: SpecHeader, ind
     const { outcome, byFailure } = record;
     endings.push([at, outcome === 'skipped' ? { outcome, skippedByFailure: byFailure === true } : { outcome }]);
   }
-  dag.begin(endings);
+  const blocked = await blockedOf(deps, spc);
+  dag.begin(endings, (at) => !blocked.has(at));
   const items: Txn[] = [];
   const stillBlocked: Compare[] = [];
   const ending = dag.endingOf(index);
@@ -225,6 +226,18 @@ function historyOf({ outcome, attempt, delivery, node, endedAt, reason, exitCode
     ...(exitCode === undefined ? {} : { exitCode }),
   };
   return [...history, last].slice(-HISTORY_MAX);
+}
+
+/** Tasks that have not been released, or are blocked again. */
+async function blockedOf({ ctx }: NodeDeps, spc: SpecId): Promise<Set<number>> {
+  const blocked = new Set<number>();
+  const range = ctx.keys.blockedOf(spc);
+  for (let start = range.start; ; ) {
+    const page = await ctx.store.range({ start, end: range.end, keysOnly: true });
+    for (const { key } of page.kvs) blocked.add(indexOf(lastPart(key) as TaskId));
+    if (!page.more) return blocked;
+    start = `${page.kvs.at(-1)?.key ?? start} `;
+  }
 }
 
 /** Outcomes of all results, and what a task that is blocked again keeps of its result. */
