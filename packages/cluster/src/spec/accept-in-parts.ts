@@ -63,8 +63,9 @@ export async function dispatchRecords(
     try {
       const dispatcher = header?.record.dispatcher;
       if (header?.record.state !== 'dispatching' || dispatcher?.epoch !== own?.epoch) return;
-      await writeRecords(deps, { prj, spc }, header, chunks.bodies(), signal);
-      return;
+      if ((await writeRecords(deps, { prj, spc }, header, chunks.bodies(), signal)) !== undefined) return;
+      // Another changed it. A coordinator that has only just become it leaves the dispatch to this session while that lives.
+      header = await readHeader(ctx, { prj, spc });
     } catch (error) {
       signal.throwIfAborted();
       ctx.log.warn({ err: error, spec: spc }, 'a dispatch is held up; trying again');

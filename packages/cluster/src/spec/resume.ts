@@ -10,10 +10,11 @@ import { type NodeId, type SpecId, sleep, type TaskDefinition, type TaskId, task
 import { type Op, unchanged } from '@boi/store';
 import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
+import type { Keys } from '../keys.ts';
 import { codecs, type SpecHeader, type Stored } from '../records.ts';
 import { type FreshTask, freshRecords, startsReady } from './fresh-records.ts';
 import type { BodyChunk } from './spec-body.ts';
-import { gotten, type SpecRef } from './spec-ref.ts';
+import { gotten, readHeader, type SpecRef } from './spec-ref.ts';
 
 const PLACE_AGAIN_FIRST_MS = 20;
 const PLACE_AGAIN_MAX_MS = 1_000;
@@ -116,66 +117,75 @@ async function putRecords(
   return answer.resent && codecs.spec.encode(found.record) === value ? found : 'taken';
 }
 
-/** Makes this node the dispatcher of a spec whose dispatcher's session is gone. Undefined: another was first. */
+/**
+ * Takes the dispatch of a spec from a session that is gone: from then on its coordinator writes the records, whoever that is,
+ * and the header names no dispatcher. Undefined: the header has changed; look again.
+ */
 export async function takeDispatch(
   deps: NodeDeps,
   ref: SpecRef,
   header: Stored<SpecHeader>,
   signal: AbortSignal,
 ): Promise<Stored<SpecHeader> | undefined> {
-  const { ctx, self, session } = deps;
-  const epoch = session.epoch();
-  if (epoch === undefined) return undefined;
+  const { ctx, session } = deps;
+  const { dispatcher, ...record } = header.record;
+  if (dispatcher === undefined) return header;
   const key = ctx.keys.spec(ref.prj, ref.spc);
-  const record: SpecHeader = { ...header.record, dispatcher: { node: self, epoch } };
   const answer = await settleTxn(ctx, signal, {
     compares: [unchanged(key, header.modRevision), ...session.compares()],
     success: [{ op: 'put', key, value: codecs.spec.encode(record) }],
-    failure: [{ op: 'get', key }],
   });
-  if (answer.outcome === 'applied') return { ...header, record, modRevision: answer.revision };
-  const found = gotten(codecs.spec, answer.answers[0]);
-  const mine = found?.record.dispatcher;
-  return answer.resent && mine?.node === self && mine.epoch === epoch && found?.record.state === 'dispatching'
-    ? found
-    : undefined;
+  return answer.outcome === 'applied' ? { ...header, record, modRevision: answer.revision } : undefined;
 }
 
 /** Removes a spec that never left `writing`, its idempotency key and name with it. Waits for the store; true when gone. */
 export async function freeWriting(
   deps: Pick<NodeDeps, 'ctx'>,
-  { prj, spc }: SpecRef,
-  header: Stored<SpecHeader>,
+  ref: SpecRef,
+  from: Stored<SpecHeader>,
   signal: AbortSignal,
 ): Promise<void> {
   const { ctx } = deps;
-  const { keys } = ctx;
-  const { record } = header;
-  const key = keys.spec(prj, spc);
-  const body = keys.specBodies(spc);
-  const success: Op[] = [
-    { op: 'delete', key },
-    { op: 'delete', key: body.start, end: body.end },
-  ];
-  if (record.coordinator !== undefined) success.push({ op: 'delete', key: keys.coord(record.coordinator, spc) });
-  if (record.idempotency !== undefined) {
-    success.push({ op: 'delete', key: keys.idempotency(prj, record.idempotency) });
-  }
-  if (record.name !== undefined) success.push({ op: 'delete', key: keys.name(prj, 'spec', record.name, spc) });
+  const { prj, spc } = ref;
+  let header: Stored<SpecHeader> | undefined = from;
   for (;;) {
     try {
-      const answer = await settleTxn(ctx, signal, { compares: [unchanged(key, header.modRevision)], success });
+      if (header === undefined || !isStillWriting(header, from)) return;
+      const compares = [unchanged(header.key, header.modRevision)];
+      const answer = await settleTxn(ctx, signal, { compares, success: removalOf(ctx.keys, ref, header.record) });
       if (answer.outcome === 'applied') {
         ctx.emit({ kind: 'dispatch.refused', project: prj, spec: spc, reason: 'dispatcher-lost' });
         ctx.log.warn({ spec: spc }, 'a spec whose dispatch was interrupted before it was accepted was removed');
+        return;
       }
-      return;
+      // A new coordinator, perhaps: then nobody else removes it as long as this session lives.
+      header = await readHeader(ctx, ref);
     } catch (error) {
       signal.throwIfAborted();
       ctx.log.debug({ err: error, spec: spc }, 'an interrupted spec could not be removed yet');
       await sleep(ctx.clock, READ_AGAIN_MS, signal);
     }
   }
+}
+
+function isStillWriting({ record, createRevision }: Stored<SpecHeader>, from: Stored<SpecHeader>): boolean {
+  return (
+    record.state === 'writing' &&
+    createRevision === from.createRevision &&
+    record.dispatcher?.epoch === from.record.dispatcher?.epoch
+  );
+}
+
+function removalOf(keys: Keys, { prj, spc }: SpecRef, record: SpecHeader): Op[] {
+  const body = keys.specBodies(spc);
+  const ops: Op[] = [
+    { op: 'delete', key: keys.spec(prj, spc) },
+    { op: 'delete', key: body.start, end: body.end },
+  ];
+  if (record.coordinator !== undefined) ops.push({ op: 'delete', key: keys.coord(record.coordinator, spc) });
+  if (record.idempotency !== undefined) ops.push({ op: 'delete', key: keys.idempotency(prj, record.idempotency) });
+  if (record.name !== undefined) ops.push({ op: 'delete', key: keys.name(prj, 'spec', record.name, spc) });
+  return ops;
 }
 
 function* tasksAbove(chunk: BodyChunk & { readonly n: number }, cursor: number): Generator<FreshTask> {

@@ -10,6 +10,7 @@ import { lastPart } from '../keys.ts';
 import { codecs, SCHEMA_VERSION, type SpecHeader } from '../records.ts';
 import { takeOverCoordination } from '../takeover/take-over.ts';
 import {
+  definition,
   depsOf,
   fixture,
   put,
@@ -21,7 +22,9 @@ import {
 } from '../testing/fixtures.ts';
 import { meanwhile } from '../testing/meanwhile.ts';
 import { SpecRig } from '../testing/spec-rig.ts';
+import { dispatchRecords } from './accept-in-parts.ts';
 import { cancelSpec, cancelTask } from './cancel.ts';
+import { ChunkList } from './chunk-list.ts';
 import { freeWriting, takeDispatch } from './resume.ts';
 import { retryTask } from './retry.ts';
 import { readHeader } from './spec-ref.ts';
@@ -183,6 +186,40 @@ describe('a dispatch that its dispatcher left', () => {
     if (header === undefined) throw new Error('no header');
     await wait(f, freeWriting(deps, ref, header, signal));
     expect((await now())?.record.state).toBe('dispatching');
+  });
+});
+
+describe('a spec that is dispatched in parts', () => {
+  const dispatcher = { node: one, epoch: '1' };
+  const tasks = [definition(), definition()];
+
+  test('is dispatched to its end though another node comes to coordinate it meanwhile', async () => {
+    const header = { state: 'dispatching', cursor: 0, dispatcher } as const;
+    const { f, deps, now } = await scene(header, headerPut({ ...header, coordinator: two }));
+    const from = await now();
+    if (from === undefined) throw new Error('no header');
+    await wait(f, dispatchRecords(deps, ref, from, new ChunkList(tasks), signal));
+    expect((await now())?.record).toMatchObject({ state: 'active', cursor: 2, coordinator: two });
+  });
+
+  test('is removed when its body cannot be written, though another node comes to coordinate it meanwhile', async () => {
+    const header = { state: 'writing', cursor: 0, dispatcher } as const;
+    const { f, deps, now } = await scene(header, headerPut({ ...header, coordinator: two }));
+    await put(f, keys.coord(two, spc), codecs.coord, { v: SCHEMA_VERSION, prj: testProject });
+    const from = await now();
+    if (from === undefined) throw new Error('no header');
+    await wait(f, freeWriting(deps, ref, from, signal));
+    expect(await now()).toBeUndefined();
+    expect((await f.store.get(keys.coord(two, spc))).kv).toBeUndefined();
+  });
+
+  test('is written by whoever coordinates it, once its dispatcher is gone: none is named any more', async () => {
+    const { f, deps, now } = await scene({ state: 'dispatching', cursor: 0, dispatcher }, headerPut({}));
+    const from = await now();
+    if (from === undefined) throw new Error('no header');
+    const taken = await wait(f, takeDispatch({ ...deps, ctx: f.ctx }, ref, from, signal));
+    expect(taken?.record.dispatcher).toBeUndefined();
+    expect((await now())?.record).toEqual(taken?.record);
   });
 });
 
