@@ -1,4 +1,5 @@
 /** Duties over work that waits: unassigned, wedged, stolen, rebalanced, handed over, killed; and placement under them all. */
+import { specOf } from '@boi/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HeldTasks } from '../claim/held.ts';
 import { OwnQueue } from '../claim/own-queue.ts';
@@ -305,6 +306,15 @@ describe('killing a claim', () => {
     const stored = await inQueue(two, 1, claimedEntry({ cancel: { at: 1 } }));
     expect(await killClaim(deps(), testTask(1), two, stored)).toBe(true);
     expect(await at(two, 1)).toBeUndefined();
+  });
+
+  test('in the last delivery that is allowed ends the task as poison: it is not delivered once more', async () => {
+    await membership.join(two);
+    const stored = await inQueue(two, 1, claimedEntry({ deliveries: 3 }));
+    expect(await killClaim(deps(), testTask(1), two, stored)).toBe(true);
+    expect([await at(one, 1), await at(two, 1)]).toEqual([undefined, undefined]);
+    const result = await read(f, f.keys.result(specOf(testTask(1)), testTask(1)), codecs.result);
+    expect(result).toMatchObject({ outcome: 'poison', delivery: 3, history: [{ node: two, end: 'killed' }] });
   });
 
   test('is refused for what is not claimed, and says so when the entry has changed', async () => {

@@ -8,12 +8,20 @@ import { BoiError, specOf, type TaskId } from '@boi/core';
 import type { Txn } from '@boi/store';
 import type { Actor } from '../api/api-types.ts';
 import { settleTxn } from '../base/settle.ts';
+import { poisonResult } from '../commit/ending.ts';
 import type { NodeDeps } from '../deps.ts';
 import { unclaimed } from '../placement/move.ts';
 import { placementFactsOf } from '../placement/placement.ts';
 import type { QueueOwner } from '../placement/queue-scan.ts';
 import { planMove, sendMoves } from '../placement/send-moves.ts';
-import { HISTORY_MAX, type HistoryRecord, type QueueEntry, SCHEMA_VERSION, type Stored } from '../records.ts';
+import {
+  HISTORY_MAX,
+  type HistoryRecord,
+  type QueueEntry,
+  type ResultRecord,
+  SCHEMA_VERSION,
+  type Stored,
+} from '../records.ts';
 import { readHeader } from '../spec/spec-ref.ts';
 import { endLostTxn } from './lost-claim.ts';
 
@@ -36,17 +44,14 @@ export async function killClaim(
   const nowMs = ctx.clock.now();
   const by = actor === undefined ? {} : { actor: actor.name };
   const killed: HistoryRecord = { attempt, delivery, node: owner, at: nowMs, end: 'killed', ...by };
-  if (record.cancel !== undefined) {
+  // Killed in the last delivery it is allowed, it is poison like one lost in it.
+  if (record.cancel !== undefined || delivery >= ctx.config.deliveriesMax) {
     const header = record.single ? await readHeader(ctx, { prj: record.prj, spc: specOf(task) }) : undefined;
     const all = [...history, killed].slice(-HISTORY_MAX);
-    const result = {
-      v: SCHEMA_VERSION,
-      outcome: 'cancelled',
-      endedAt: nowMs,
-      attempt,
-      delivery,
-      history: all,
-    } as const;
+    const result: ResultRecord =
+      record.cancel === undefined
+        ? { ...poisonResult(owner, { entry: record, fence: stored.modRevision }, nowMs), history: all }
+        : { v: SCHEMA_VERSION, outcome: 'cancelled', endedAt: nowMs, attempt, delivery, history: all };
     const txn: Txn = endLostTxn(keys, task, stored, result, header);
     return (await settleTxn(ctx, signal, txn)).outcome === 'applied';
   }
