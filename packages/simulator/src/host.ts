@@ -3,12 +3,14 @@
  * its disk, that is the buffer of results, which survives the process unless it is lost too.
  */
 import { type ClusterConfig, type ClusterEvent, ClusterNode, type Logger } from '@boi/cluster';
-import { MemoryBuffer, VirtualRunner, type Witness } from '@boi/cluster/testing';
+import { VirtualRunner, type Witness } from '@boi/cluster/testing';
 import { BoiError, type NodeId } from '@boi/core';
 import { SeededRandom, type VirtualClock } from '@boi/core/testing';
 import type { MemoryServer } from '@boi/store';
-import { FaultyStore } from '@boi/store/testing';
+import { type CallFault, type FaultPlan, FaultyStore, type StoreCall } from '@boi/store/testing';
+import { Disk } from './disk.ts';
 import { drawPlan, type Weather } from './faults.ts';
+import type { Tally } from './kinds.ts';
 import { NodeClock } from './node-clock.ts';
 import { ProcessStore } from './process-store.ts';
 import type { Referee } from './referee.ts';
@@ -16,8 +18,12 @@ import { behave } from './workload.ts';
 
 /** The log line of a repair, which the metric counts. */
 const EVENTS_LOST = 'events were lost';
+/** What a node says of itself that cannot start three tasks in a row. */
+const COOLS = 'tasks cannot be started here; the node takes no more for a while';
 /** A watch that was silent for a while looks as if it had lost events; so much later it must have caught up. */
 const CATCH_UP_MS = 12_000;
+/** What was delayed while it was blind is on its way yet. */
+const BLIND_CALM_MS = 40_000;
 
 export interface HostOptions {
   readonly id: NodeId;
@@ -29,6 +35,9 @@ export interface HostOptions {
   readonly clock: VirtualClock;
   readonly referee: Referee;
   readonly config: Partial<ClusterConfig>;
+  readonly tally: Tally;
+  /** Asked for each call before the weather is. */
+  readonly ambush: (host: Host, call: StoreCall) => CallFault | undefined;
 }
 
 interface Life {
@@ -46,10 +55,13 @@ export class Host {
   readonly #random: SeededRandom;
   /** Of earlier lives and of this one, by the simulation's clock. */
   readonly #past: Witness[] = [];
-  #buffer = new MemoryBuffer();
+  readonly disk: Disk;
   #life: Life | undefined;
+  #diskLost = false;
+  #lives = 0;
   /** Until then its watches may be late by more than a repair waits. */
   #calmFromMono = 0;
+  #weather: Weather = 'fair';
   state: HostState = 'off';
   cut = false;
   readonly events: ClusterEvent[] = [];
@@ -57,6 +69,7 @@ export class Host {
   constructor(options: HostOptions) {
     this.#options = options;
     this.#random = new SeededRandom(options.seed * 7919 + options.n);
+    this.disk = new Disk(options.tally);
   }
 
   get id(): NodeId {
@@ -81,7 +94,7 @@ export class Host {
   }
 
   hasKept(task: string, nonce: string): boolean {
-    return this.#buffer.results.some((result) => result.task === task && result.nonce === nonce);
+    return this.disk.has(task, nonce);
   }
 
   get witnesses(): readonly Witness[] {
@@ -90,7 +103,10 @@ export class Host {
 
   /** A new process, with what is on its disk. Never rejects. */
   async start(weather: Weather): Promise<void> {
-    const { referee, n } = this.#options;
+    const { referee, n, tally } = this.#options;
+    if (this.#lives > 0) tally.add(this.#diskLost ? 'restart without its disk' : 'restart with its disk');
+    this.#lives++;
+    this.#diskLost = false;
     this.#bury();
     const life = this.#born(weather);
     this.#life = life;
@@ -120,7 +136,22 @@ export class Host {
   /** The process is gone, and with it, by the guard, its tasks. */
   crash(options: { readonly loseDisk: boolean }): void {
     if (this.#life !== undefined) this.#end(this.#life);
-    if (options.loseDisk) this.#buffer = new MemoryBuffer();
+    if (options.loseDisk) {
+      this.disk.lose();
+      this.#diskLost = true;
+    }
+  }
+
+  /** The store's end of its session, now: of a process that is gone, as if its last keep-alives had been lost before. */
+  expire(): void {
+    const { server, referee, id } = this.#options;
+    const lease = server.get(referee.keys.node(id)).kv?.lease;
+    if (this.state === 'off' && lease !== undefined) server.revokeLease(lease);
+  }
+
+  /** So far from the right time, set at once. */
+  setClock(offsetMs: number): void {
+    this.#life?.process.setWall(offsetMs);
   }
 
   freeze(): void {
@@ -133,8 +164,11 @@ export class Host {
     this.#life?.process.thaw();
   }
 
-  #calm(): void {
-    this.#calmFromMono = this.#options.clock.mono() + CATCH_UP_MS;
+  #calm(forMs = CATCH_UP_MS): void {
+    this.#calmFromMono = Math.max(
+      this.#options.clock.mono() + forMs,
+      this.#weather === 'blind' ? Number.POSITIVE_INFINITY : 0,
+    );
   }
 
   partition(kind: 'silent' | 'refusing'): void {
@@ -154,11 +188,23 @@ export class Host {
   }
 
   weather(weather: Weather): void {
-    if (this.#life !== undefined) this.#life.store.plan = drawPlan(this.#random, weather);
+    const life = this.#life;
+    if (life === undefined) return;
+    life.store.plan = this.#plan(weather);
+    if (weather === 'blind') this.#calmFromMono = Number.POSITIVE_INFINITY;
+    else if (!this.cut && !this.frozen) this.#calm(this.#weather === 'blind' ? BLIND_CALM_MS : CATCH_UP_MS);
+    this.#weather = weather;
+  }
+
+  #plan(weather: Weather): FaultPlan {
+    const plan = drawPlan(this.#random, weather, this.#options.tally);
+    const { ambush } = this.#options;
+    return { ...plan, call: (call) => ambush(this, call) ?? plan.call?.(call) };
   }
 
   #end(life: Life): void {
     this.state = 'off';
+    this.disk.state = 'sound';
     this.heal();
     life.store.crash();
     life.process.kill();
@@ -172,14 +218,24 @@ export class Host {
   }
 
   #born(weather: Weather): Life {
-    const { id, n, seed, slots, zone, server, clock, referee, config } = this.#options;
-    const rate = 1 + (this.#random.next() - 0.5) * 0.004;
+    const { id, n, seed, slots, zone, server, clock, referee, config, tally } = this.#options;
+    // A hundredth is far more than a host with a working clock is off.
+    const rate = 1 + (this.#random.next() - 0.5) * 0.02;
     const wallOffsetMs = this.#random.int(4_000) - 2_000;
+    tally.add('clock drifts');
+    this.#weather = weather;
+    if (weather === 'blind') this.#calmFromMono = Number.POSITIVE_INFINITY;
     const process = new NodeClock({ clock, rate, wallOffsetMs });
-    const store = new FaultyStore({ store: server.connect(), clock, plan: drawPlan(this.#random, weather) });
-    const runner = new VirtualRunner(process.host, (assignment) => {
+    const store = new FaultyStore({ store: server.connect(), clock, plan: this.#plan(weather) });
+    const runner: VirtualRunner = new VirtualRunner(process.host, (assignment) => {
       referee.starts(assignment);
-      return behave(assignment, seed);
+      const { behaviour, killsAfterMs } = behave(assignment, seed, tally);
+      if (killsAfterMs !== undefined)
+        process.host.timer(killsAfterMs, () => {
+          const runs = runner.running.some((witness) => witness.assignment === assignment);
+          if (runs && this.#life?.runner === runner) this.crash({ loseDisk: false });
+        });
+      return behaviour;
     });
     const quiet = () => {};
     const log: Logger = {
@@ -188,7 +244,7 @@ export class Host {
       warn: quiet,
       error: (fields, message) => {
         const { err } = fields as { err?: unknown };
-        if (err instanceof BoiError || message === EVENTS_LOST) return;
+        if (err instanceof BoiError || message === EVENTS_LOST || message === COOLS) return;
         referee.violate(`node ${n} logs: ${message}${err instanceof Error ? `: ${err.stack}` : ''}`);
       },
     };
@@ -218,7 +274,7 @@ export class Host {
         slots,
       },
       runner,
-      buffer: this.#buffer,
+      buffer: this.disk,
     });
     return { process, store, runner, node, rate };
   }

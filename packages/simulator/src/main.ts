@@ -1,79 +1,163 @@
 /**
- * `npm run sim -- --seeds N --first-seed S --nodes N --tasks N --steps N`: runs that many simulations, one line each, and
- * stops at the first that fails, with how to replay it. Exit codes: 0 all held, 1 one did not, 2 usage.
+ * `npm run sim -- --seeds N --first-seed S --nodes N --tasks N --steps N --without 3,7 --jobs N`: runs that many simulations,
+ * one line each, and stops at the first that fails, with how to replay it. The last line counts what the seeds drew. With
+ * `--seeds 1` a failing run is made smaller and told as a timeline; `--timeline` tells one that holds. `--jobs` runs the
+ * seeds in so many processes. Exit codes: 0 all held, 1 one did not, 2 usage.
  */
 import { parseArgs } from 'node:util';
+import { runJobs } from './jobs.ts';
+import { type Counts, sumCounts } from './kinds.ts';
 import { type Sizes, shrink } from './shrink.ts';
-import { simulate } from './simulation.ts';
+import { DEFAULT_SIZES, simulate } from './simulation.ts';
 
-const OPTIONS = ['seeds', 'first-seed', 'nodes', 'tasks', 'steps'] as const;
-const DEFAULTS = { seeds: 20, 'first-seed': 1, nodes: 3, tasks: 60, steps: 60 } as const;
+export interface Read extends Omit<Sizes, 'seed'> {
+  readonly seeds: number;
+  readonly firstSeed: number;
+  readonly jobs: number;
+  /** Only every so many-th seed, for one of several processes. */
+  readonly stride: number;
+  readonly timeline: boolean;
+}
 
-function readOptions(args: readonly string[]): Record<(typeof OPTIONS)[number], number> {
+/** Told by one process to the one that began it. */
+export interface Told {
+  readonly seed: number;
+  readonly lines: readonly string[];
+  readonly failed: boolean;
+  readonly counts: Counts;
+}
+
+function readOptions(args: readonly string[]): Read {
+  const text = { type: 'string' } as const;
   const { values } = parseArgs({
     args: [...args],
     options: {
-      seeds: { type: 'string' },
-      'first-seed': { type: 'string' },
-      nodes: { type: 'string' },
-      tasks: { type: 'string' },
-      steps: { type: 'string' },
+      seeds: text,
+      'first-seed': text,
+      nodes: text,
+      tasks: text,
+      steps: text,
+      without: text,
+      jobs: text,
+      stride: text,
+      timeline: { type: 'boolean' },
     },
   });
-  const read = { ...DEFAULTS } as Record<(typeof OPTIONS)[number], number>;
-  for (const name of OPTIONS) {
-    const text = values[name];
-    if (text === undefined) continue;
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} must be a whole number from 1, not ${text}`);
-    read[name] = value;
-  }
-  return read;
+  const whole = (name: Exclude<keyof typeof values, 'timeline'>, fallback: number) => {
+    const given = values[name];
+    if (given === undefined) return fallback;
+    const value = Number(given);
+    if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} must be a whole number from 1, not ${given}`);
+    return value;
+  };
+  const without = values.without?.split(',').map(Number) ?? [];
+  if (without.some((step) => !Number.isInteger(step) || step < 1))
+    throw new Error(`--without must be steps, whole numbers from 1 with commas between them, not ${values.without}`);
+  return {
+    seeds: whole('seeds', 20),
+    firstSeed: whole('first-seed', 1),
+    nodes: whole('nodes', DEFAULT_SIZES.nodes),
+    tasks: whole('tasks', DEFAULT_SIZES.tasks),
+    steps: whole('steps', DEFAULT_SIZES.steps),
+    without,
+    jobs: whole('jobs', 1),
+    stride: whole('stride', 1),
+    timeline: values.timeline ?? false,
+  };
 }
 
-/** Fewer steps and tasks that still fail, by halves and then one by one, and what happens in them. */
-async function explain(options: Sizes): Promise<void> {
-  const small = await shrink(options, async (sizes) => (await simulate(sizes)).violations.length > 0);
-  const { seed, nodes, tasks, steps } = small;
+function sizesOf(seed: number, { nodes, tasks, steps, without = [] }: Read): Sizes {
+  return { seed, nodes, tasks, steps, without };
+}
+
+function argumentsOf(sizes: Sizes): string {
+  return `--first-seed ${sizes.seed} --seeds 1 ${sizeArguments(sizes).join(' ')}`;
+}
+
+function sizeArguments({ nodes, tasks, steps, without = [] }: Omit<Sizes, 'seed'>): string[] {
+  const less = without.length === 0 ? [] : ['--without', without.join(',')];
+  return ['--nodes', `${nodes}`, '--tasks', `${tasks}`, '--steps', `${steps}`, ...less];
+}
+
+const rejections: string[] = [];
+process.on('unhandledRejection', (error) => rejections.push(`unhandled: ${(error as Error)?.stack ?? error}`));
+
+async function runSeed(seed: number, read: Read): Promise<Told> {
+  const startedMs = performance.now();
+  const told: string[] = [];
+  const timeline = read.timeline ? { timeline: (line: string) => void told.push(line) } : {};
+  const result = await simulate({ ...sizesOf(seed, read), ...timeline });
+  const tookMs = Math.round(performance.now() - startedMs);
+  const { specs, results, starts, revisions, virtualMs, traceHash, counts } = result;
+  const violations = [...result.violations, ...rejections];
+  const facts = `${specs} specs, ${results} results, ${starts} starts, ${revisions} revisions, ${virtualMs} ms simulated in ${tookMs} ms`;
+  const failed = violations.length > 0;
+  const lines = [...told, `seed ${seed} ${failed ? 'FAILED' : 'held'}: ${facts}, ${traceHash.slice(0, 12)}`];
+  if (failed) {
+    for (const violation of violations.slice(0, 20)) lines.push(`  ${violation}`);
+    lines.push(`replay: npm run sim -- ${argumentsOf(sizesOf(seed, read))}`);
+  }
+  return { seed, lines, failed, counts };
+}
+
+/** Fewer steps and tasks that still fail, and what happens in them. */
+async function explain(sizes: Sizes): Promise<void> {
+  const violationOf = async (of: Sizes) => {
+    const [violation] = (await simulate(of)).violations;
+    // Without what differs from run to run: a smaller run that fails otherwise is not the same fault.
+    return violation?.split('\n')[0]?.replaceAll(/[a-z]*-?\d+(\/\d+)?/g, '');
+  };
+  const violation = await violationOf(sizes);
+  const small = await shrink(sizes, async (smaller) => (await violationOf(smaller)) === violation);
   const lines: string[] = [];
   const { violations } = await simulate({ ...small, timeline: (line) => lines.push(line) });
-  process.stdout.write(
-    `\nfails as well with --first-seed ${seed} --nodes ${nodes} --tasks ${tasks} --steps ${steps}:\n`,
-  );
-  for (const line of [...lines, ...violations]) process.stdout.write(`${line}\n`);
+  print([`\nfails as well with ${argumentsOf(small)}:`, ...lines, ...violations]);
+}
+
+function print(lines: readonly string[]): void {
+  for (const line of lines) process.stdout.write(`${line}\n`);
+}
+
+function closing(counts: readonly Counts[]): string {
+  const sums = Object.entries(sumCounts(counts)).map(([kind, count]) => `${kind} ${count}`);
+  return `${counts.length} seeds held; they drew: ${sums.join('; ')}`;
 }
 
 async function main(): Promise<number> {
-  let read: ReturnType<typeof readOptions>;
+  let read: Read;
   try {
     read = readOptions(process.argv.slice(2));
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
     return 2;
   }
-  const { seeds, nodes, tasks, steps } = read;
-  const first = read['first-seed'];
-  const rejections: string[] = [];
-  process.on('unhandledRejection', (error) => rejections.push(`unhandled: ${(error as Error)?.stack ?? error}`));
-  for (let seed = first; seed < first + seeds; seed++) {
-    const startedMs = performance.now();
-    const result = await simulate({ seed, nodes, tasks, steps });
-    const tookMs = Math.round(performance.now() - startedMs);
-    const { specs, results, starts, revisions, virtualMs, traceHash } = result;
-    const violations = [...result.violations, ...rejections];
-    const line = `${specs} specs, ${results} results, ${starts} starts, ${revisions} revisions, ${virtualMs} ms simulated in ${tookMs} ms`;
-    process.stdout.write(
-      `seed ${seed} ${violations.length === 0 ? 'held' : 'FAILED'}: ${line}, ${traceHash.slice(0, 12)}\n`,
-    );
-    if (violations.length > 0) {
-      for (const violation of violations.slice(0, 20)) process.stdout.write(`  ${violation}\n`);
-      const more = `--nodes ${nodes} --tasks ${tasks} --steps ${steps}`;
-      process.stdout.write(`replay: npm run sim -- --first-seed ${seed} --seeds 1 ${more}\n`);
-      if (seeds === 1) await explain({ seed, nodes, tasks, steps });
-      return 1;
+  const counts: Counts[] = [];
+  const seeds: AsyncIterable<Told> = read.jobs > 1 ? inProcesses(read) : inTurn(read);
+  for await (const told of seeds) {
+    // One of several: whoever began it prints.
+    if (process.send !== undefined) {
+      process.send(told);
+      continue;
     }
+    print(told.lines);
+    counts.push(told.counts);
+    if (!told.failed) continue;
+    if (read.seeds === 1) await explain(sizesOf(told.seed, read));
+    return 1;
   }
+  if (process.send === undefined) print([closing(counts)]);
   return 0;
 }
 
+function inProcesses(read: Read): AsyncGenerator<Told> {
+  const args = [...sizeArguments(read), ...(read.timeline ? ['--timeline'] : [])];
+  return runJobs({ jobs: read.jobs, first: read.firstSeed, seeds: read.seeds, args });
+}
+
+async function* inTurn(read: Read): AsyncGenerator<Told> {
+  for (let seed = read.firstSeed; seed < read.firstSeed + read.seeds; seed += read.stride)
+    yield await runSeed(seed, read);
+}
+
 process.exitCode = await main();
+if (process.send !== undefined) process.disconnect();

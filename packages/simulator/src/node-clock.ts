@@ -15,7 +15,7 @@ export interface NodeClockOptions {
 
 export class NodeClock implements Clock {
   readonly #clock: Clock;
-  readonly #wallOffsetMs: number;
+  #wallOffsetMs: number;
   readonly #rate: number;
   #held: (() => void)[] | undefined;
   #dead = false;
@@ -32,6 +32,11 @@ export class NodeClock implements Clock {
 
   mono(): number {
     return this.#clock.mono() * this.#rate;
+  }
+
+  /** The wall clock only, as when somebody sets it. */
+  setWall(offsetMs: number): void {
+    this.#wallOffsetMs = offsetMs;
   }
 
   timer(delayMs: number, fn: () => void): Timer {

@@ -9,14 +9,20 @@
  * - nothing is put into the queue of a node that is gone, and nothing adopted from one that is there
  * - a node's record is never put over another, and no node believes in its session when its lease has ended
  * - a node claims no task anew that it holds in this session, nor one whose result is on its disk
- * - a task is released when all it needs has ended, by results that stand at that revision, and never after a forced cancel
+ * - no copy of a task starts on a node where an older one still lives
+ * - what a result says is what the task that ran under its fence did
+ * - never released after a forced cancel; and the rules of spec-rules.ts and task-rules.ts
  */
 import { createHash } from 'node:crypto';
-import { codecs, Keys, lastPart, type QueueEntry, type SpecHeader } from '@boi/cluster';
-import { Conservation, type Witness } from '@boi/cluster/testing';
-import { type Assignment, specOf, type TaskId, taskId } from '@boi/core';
+import { codecs, Keys, lastPart, type QueueEntry, type ResultRecord, type SpecHeader } from '@boi/cluster';
+import { byRevision, Conservation, type Witness } from '@boi/cluster/testing';
+import { type Assignment, type SpecId, specOf, type TaskId, taskId } from '@boi/core';
 import type { VirtualClock } from '@boi/core/testing';
 import { type MemoryServer, type Revision, toRevision, type WatchEvent } from '@boi/store';
+import { isMove, type Tally } from './kinds.ts';
+import { SpecRules } from './spec-rules.ts';
+import { TaskRules } from './task-rules.ts';
+import { describeEvent, Names } from './tell.ts';
 
 interface Entry {
   readonly node: string;
@@ -26,12 +32,27 @@ interface Entry {
   readonly modRevision: Revision;
 }
 
+/** Clocks of earlier lives are told in the simulation's time by dividing: not exactly. */
+const ROUNDING_MS = 0.01;
+
 /** What the referee asks about hosts, by their nodes' ids. */
 export interface KnownHosts {
   /** Whether its process runs and holds its session to be live. */
   believesLive(node: string): boolean;
   /** Whether the result of this claim is on its disk. */
   hasKept(node: string, task: string, nonce: string): boolean;
+  /** Whether it is being stopped, and gives its session up itself. */
+  isStopping(node: string): boolean;
+}
+
+export interface RefereeOptions {
+  readonly server: MemoryServer;
+  readonly clock: VirtualClock;
+  readonly known: KnownHosts;
+  readonly tally: Tally;
+  readonly deliveriesMax: number;
+  /** Is told each event as a line. */
+  readonly timeline?: (line: string) => void;
 }
 
 export class Referee {
@@ -43,31 +64,41 @@ export class Referee {
   readonly #locks = new Map<string, { task: string; nonce: string }>();
   /** Tasks that have, or once had, a result. */
   readonly #ended = new Set<TaskId>();
-  readonly #results = new Map<TaskId, { outcome: string; node: string | undefined; fence: string | undefined }>();
+  /** That stand. */
+  readonly #results = new Map<TaskId, ResultRecord>();
   /** Claims that were made, `task fence`. */
   readonly #claims = new Set<string>();
   /** Headers, by spec. */
   readonly #specs = new Map<string, SpecHeader>();
   /** Revision at which each live node's record was put. */
   readonly #nodes = new Map<string, Revision>();
-  /** What had ended when a task was last released. */
-  readonly #released = new Map<TaskId, ReadonlySet<TaskId>>();
+  /** Every result there ever was. */
+  readonly #everyResult: { readonly task: TaskId; readonly record: ResultRecord }[] = [];
+  /** Their claims were taken away by force: an older copy may run on beside the new one. */
+  readonly #killed = new Set<TaskId>();
+  /** Their archives are looked at when the whole revision is known. */
+  readonly #newlyArchived: SpecId[] = [];
+  readonly #specRules: SpecRules;
+  readonly #taskRules: TaskRules;
+  readonly #tally: Tally;
+  /** For whoever reads: nodes and specs by number. */
+  readonly names = new Names();
+  /** Up to where the simulation itself has compacted. */
+  compacted: Revision = toRevision(0);
   readonly #known: KnownHosts;
   readonly #timeline: ((line: string) => void) | undefined;
   readonly #hash = createHash('sha256');
   readonly #cancel: (() => void) | undefined;
   revisions = 0;
 
-  constructor(
-    server: MemoryServer,
-    clock: VirtualClock,
-    known: KnownHosts,
-    /** Is told each event as a line. */
-    timeline?: (line: string) => void,
-  ) {
+  constructor({ server, clock, known, tally, deliveriesMax, timeline }: RefereeOptions) {
     this.#known = known;
     this.#timeline = timeline;
     this.#clock = clock;
+    this.#tally = tally;
+    const violate = (what: string) => this.violate(`revision ${server.revision}: ${what}`);
+    this.#specRules = new SpecRules(violate);
+    this.#taskRules = new TaskRules(deliveriesMax, violate);
     this.#conservation = new Conservation(server, this.keys);
     this.#cancel = server.watch(
       { ...this.keys.all(), fromRevision: toRevision(1) },
@@ -94,10 +125,21 @@ export class Referee {
     this.#violations.push(`at ${Math.round(this.#clock.mono())} ms: ${what}`);
   }
 
-  /** Adds to what identifies the run. */
-  trace(line: string): void {
+  /** Adds to what identifies the run; `told` is the same for people. */
+  trace(line: string, told?: () => string): void {
     this.#hash.update(`${this.#clock.mono()} ${line}\n`);
-    this.#timeline?.(`${Math.round(this.#clock.mono()).toString().padStart(7)} ms  ${line}`);
+    const at = Math.round(this.#clock.mono()).toString().padStart(7);
+    this.#timeline?.(`${at} ms  ${this.names.replace(told?.() ?? line)}`);
+  }
+
+  /** Somebody asks to cancel this spec or task. */
+  asked(id: string): void {
+    this.#specRules.asked(id);
+  }
+
+  /** Somebody takes this task's claim away by force. */
+  killed(task: TaskId): void {
+    this.#killed.add(task);
   }
 
   get traceHash(): string {
@@ -112,36 +154,44 @@ export class Referee {
     for (const need of definition.needs ?? []) {
       if (!this.#ended.has(taskId(spec, need)))
         this.violate(`${task} starts before task ${need}, which it needs, ended`);
-      if (this.#released.get(task)?.has(taskId(spec, need)) === false)
-        this.violate(`${task} was released while task ${need}, which it needs, had no result`);
     }
   }
 
   /** What the runners saw, when the run is over. */
   judge(witnesses: readonly Witness[]): void {
-    const started = new Set<string>();
-    const exclusive = new Map<TaskId, Witness[]>();
+    const started = new Map<string, Witness>();
+    const copies = new Map<TaskId, Witness[]>();
     for (const witness of witnesses) {
-      const { task, fence, definition } = witness.assignment;
+      const { task, fence } = witness.assignment;
       const key = `${task} ${fence}`;
       if (started.has(key)) this.violate(`${task} was started twice under fence ${fence}`);
-      started.add(key);
-      if (definition.exclusive === true) exclusive.set(task, [...(exclusive.get(task) ?? []), witness]);
+      started.set(key, witness);
+      copies.set(task, [...(copies.get(task) ?? []), witness]);
     }
-    for (const [task, copies] of exclusive) {
-      copies.sort((a, b) => a.startedMono - b.startedMono);
-      for (let i = 1; i < copies.length; i++) {
-        const before = copies[i - 1] as Witness;
-        const after = copies[i] as Witness;
-        if ((before.endedMono ?? Number.POSITIVE_INFINITY) <= after.startedMono) continue;
+    for (const [task, some] of copies) this.#judgeCopies(task, some);
+    for (const { task, record } of this.#everyResult) {
+      const { outcome, fence, reason } = record;
+      if (outcome !== 'succeeded' && outcome !== 'timed-out' && outcome !== 'failed') continue;
+      if (outcome === 'failed' && reason === 'start-failed') continue;
+      const witness = started.get(`${task} ${fence}`);
+      if (witness === undefined) this.violate(`${task} ${outcome} under fence ${fence}, which never ran`);
+      else if (witness.outcome !== outcome)
+        this.violate(`${task} ${outcome} under fence ${fence}, but what ran there ${witness.outcome ?? 'was lost'}`);
+    }
+  }
+
+  #judgeCopies(task: TaskId, copies: Witness[]): void {
+    copies.sort((a, b) => a.startedMono - b.startedMono);
+    for (const [i, after] of copies.entries()) {
+      for (const before of copies.slice(0, i)) {
+        const endedMono = before.endedMono ?? Number.POSITIVE_INFINITY;
+        if (endedMono <= after.startedMono + ROUNDING_MS) continue;
+        const exclusive = after.assignment.definition.exclusive === true && !this.#killed.has(task);
+        if (!exclusive && before.assignment.node !== after.assignment.node) continue;
         this.violate(
-          `exclusive ${task} ran twice at once: on ${before.assignment.node} from ${before.startedMono} to ${before.endedMono}, on ${after.assignment.node} from ${after.startedMono}`,
+          `${exclusive ? 'exclusive ' : ''}${task} ran twice at once: on ${before.assignment.node} from ${before.startedMono} to ${before.endedMono}, on ${after.assignment.node} from ${after.startedMono}`,
         );
       }
-    }
-    for (const [task, { outcome, fence }] of this.#results) {
-      if (outcome !== 'succeeded' && outcome !== 'timed-out') continue;
-      if (!started.has(`${task} ${fence}`)) this.violate(`${task} ${outcome} under fence ${fence}, which never ran`);
     }
   }
 
@@ -159,6 +209,11 @@ export class Referee {
     return this.#specs;
   }
 
+  /** Nonce of the claim on a task in this node's queue. */
+  nonceOf(node: string, task: TaskId): string | undefined {
+    return this.#entries.get(this.keys.queue(node as Parameters<Keys['queue']>[0], task))?.record.claim?.nonce;
+  }
+
   /** A task that has an entry, and whether it is claimed: what an operator could act on. */
   tasks(claimed: boolean): TaskId[] {
     return [...this.#entries].flatMap(([key, { record }]) =>
@@ -171,7 +226,12 @@ export class Referee {
   }
 
   get resultCount(): number {
-    return this.#results.size;
+    return this.#everyResult.length;
+  }
+
+  /** Tasks of the spec that have ended, archived or not. */
+  ended(spec: SpecId): number {
+    return this.#specRules.ended(spec);
   }
 
   get locksHeld(): readonly string[] {
@@ -185,47 +245,102 @@ export class Referee {
     const queued: { task: TaskId; key: string; owner: string; record: QueueEntry }[] = [];
     const touched = new Set<string>();
     const lockKeys = new Set<string>();
-    const results: { task: TaskId; value: Buffer; key: string }[] = [];
+    const results: { task: TaskId; record: ResultRecord }[] = [];
+    const moved = new Set<TaskId>();
     for (const event of events) {
       const key = event.type === 'put' ? event.kv.key : event.key;
+      const value = event.type === 'put' ? event.kv.value : undefined;
       const [kind, owner = ''] = this.keys.parts(key) ?? [];
-      if (kind !== 'load') this.trace(`${revision} ${key} ${event.type === 'put' ? event.kv.value.toString() : '-'}`);
+      if (kind !== 'load') {
+        this.trace(`${revision} ${key} ${value?.toString('latin1') ?? '-'}`, () =>
+          describeEvent(this.keys, revision, key, value),
+        );
+      }
       if (kind === 'queue') {
         const before = this.#entries.get(key);
         if (before !== undefined) gone.set(key, before);
         touched.add(key);
-        if (event.type === 'delete') this.#entries.delete(key);
-        else {
-          const record = codecs.entry.decode(key, event.kv.value);
+        if (value === undefined) {
+          this.#entries.delete(key);
+          moved.add(lastPart(key) as TaskId);
+        } else {
+          const record = codecs.entry.decode(key, value);
           if (before === undefined) queued.push({ task: lastPart(key) as TaskId, key, owner, record });
+          else this.#taskRules.entry(lastPart(key) as TaskId, record, false);
           this.#put(key, owner, record, before, revision);
         }
       } else if (kind === 'blocked') {
-        if (event.type === 'delete') unblocked.add(lastPart(key) as TaskId);
+        if (value === undefined) unblocked.add(lastPart(key) as TaskId);
       } else if (kind === 'nodes') {
-        this.#node(lastPart(key), event.type === 'put' ? revision : undefined);
+        this.#node(lastPart(key), value === undefined ? undefined : revision);
       } else if (kind === 'specs') {
-        if (event.type === 'delete') this.#specs.delete(lastPart(key));
-        else this.#specs.set(lastPart(key), codecs.spec.decode(key, event.kv.value));
+        this.#spec(lastPart(key) as SpecId, value === undefined ? undefined : codecs.spec.decode(key, value));
+      } else if (kind === 'specbody') {
+        if (value !== undefined) this.#specRules.body(owner as SpecId, key, value);
+      } else if (kind === 'archive') {
+        const [, , spec = '', n] = this.keys.parts(key) ?? [];
+        if (value !== undefined) this.#specRules.archive(spec as SpecId, Number(n), key, value);
       } else if (kind === 'locks') {
         lockKeys.add(key);
-        if (event.type === 'delete') this.#locks.delete(key);
-        else this.#locks.set(key, codecs.lock.decode(key, event.kv.value));
+        if (value === undefined) this.#locks.delete(key);
+        else this.#locks.set(key, codecs.lock.decode(key, value));
       } else if (kind === 'results') {
         const task = lastPart(key) as TaskId;
-        if (event.type === 'delete') this.#results.delete(task);
-        else results.push({ task, value: event.kv.value, key });
+        if (value === undefined) this.#results.delete(task);
+        else results.push({ task, record: codecs.result.decode(key, value) });
       }
     }
-    for (const each of queued) this.#queued(each, unblocked, revision);
-    for (const { task, value, key } of results) this.#result(task, key, value, gone, revision);
+    this.#takeBack(events);
+    for (const { task, record } of results) {
+      this.#specRules.result(task, record);
+      this.#results.set(task, record);
+      this.#everyResult.push({ task, record });
+      this.#ended.add(task);
+    }
+    for (const each of queued) this.#queued(each, unblocked, moved, revision);
+    for (const { task, record } of results) this.#result(task, record, gone, revision);
     for (const key of touched) this.#checkLock(key, revision);
     for (const key of lockKeys) this.#checkHolder(key, revision);
+    this.#checkArchived();
+  }
+
+  /** Results that are gone: taken back by a retry, unless their spec was archived at this revision. */
+  #takeBack(events: readonly WatchEvent[]): void {
+    for (const event of events) {
+      if (event.type !== 'delete' || this.keys.parts(event.key)?.[0] !== 'results') continue;
+      const task = lastPart(event.key) as TaskId;
+      if (this.#specs.get(specOf(task))?.archived === undefined) this.#specRules.takenBack(task);
+    }
+  }
+
+  #spec(spec: SpecId, header: SpecHeader | undefined): void {
+    const before = this.#specs.get(spec);
+    if (header === undefined) {
+      this.#specs.delete(spec);
+      return;
+    }
+    this.#specs.set(spec, header);
+    // In the order in which they come, told or not.
+    this.names.replace(spec);
+    this.#specRules.header(spec, header);
+    if (header.archived !== undefined && before?.archived === undefined) this.#newlyArchived.push(spec);
+    if (before === undefined) return;
+    if (before.coordinator !== header.coordinator) this.#tally.add('coordinator replaced');
+    if (header.dispatcher !== undefined && before.dispatcher?.epoch !== header.dispatcher.epoch)
+      this.#tally.add('dispatch resumed');
+  }
+
+  #checkArchived(): void {
+    for (const spec of this.#newlyArchived.splice(0)) {
+      this.#tally.add('archived');
+      this.#specRules.archived(spec, this.#specs.get(spec) as SpecHeader);
+    }
   }
 
   #node(node: string, put: Revision | undefined): void {
     if (put === undefined) {
       this.#nodes.delete(node);
+      if (!this.#known.isStopping(node)) this.#tally.add('lease expired');
       if (this.#known.believesLive(node)) this.violate(`the session of ${node} ended, and it does not know`);
       return;
     }
@@ -237,19 +352,30 @@ export class Referee {
   #queued(
     { task, key, owner, record }: { task: TaskId; key: string; owner: string; record: QueueEntry },
     unblocked: ReadonlySet<TaskId>,
+    movedTasks: ReadonlySet<TaskId>,
     revision: Revision,
   ): void {
+    const spec = this.#specs.get(specOf(task));
+    this.#taskRules.entry(task, record, !movedTasks.has(task));
     if (owner !== 'unassigned' && !this.#nodes.has(owner)) {
       this.violate(`revision ${revision}: ${key} was put into the queue of a node that is gone`);
     }
-    const move = record.moves?.at(-1);
-    if (move?.why === 'adopted' && move.to === (owner === 'unassigned' ? undefined : owner) && !unblocked.has(task)) {
-      if (move.from !== undefined && this.#nodes.has(move.from))
-        this.violate(`revision ${revision}: ${task} was adopted from ${move.from}, which is live`);
+    const move = movedTasks.has(task) ? record.moves?.at(-1) : undefined;
+    if (move !== undefined && isMove(move.why)) this.#tally.add(move.why);
+    if (move?.why === 'adopted' && move.from !== undefined && this.#nodes.has(move.from)) {
+      this.violate(`revision ${revision}: ${task} was adopted from ${move.from}, which is live`);
+    }
+    const { concurrency } = spec ?? {};
+    if (concurrency !== undefined) {
+      const queued = [...this.#entries.keys()].filter((each) => specOf(lastPart(each) as TaskId) === specOf(task));
+      if (queued.length > concurrency)
+        this.violate(
+          `revision ${revision}: ${queued.length} tasks of ${specOf(task)} are out, its limit is ${concurrency}`,
+        );
     }
     if (!unblocked.has(task)) return;
-    this.#released.set(task, new Set(this.#results.keys()));
-    if (this.#specs.get(specOf(task))?.cancel?.level === 2)
+    this.#specRules.released(task);
+    if (spec?.cancel?.level === 2)
       this.violate(`revision ${revision}: ${task} was released after its spec was cancelled by force`);
   }
 
@@ -261,6 +387,7 @@ export class Referee {
       const task = lastPart(key);
       this.#claims.add(`${task} ${revision}`);
       const last = before?.record.claim;
+      if (last !== undefined) this.#tally.add('claimed anew');
       if (last !== undefined && last.epoch === claim.epoch)
         this.violate(`revision ${revision}: ${node} claims ${task} anew, which it holds in this very session`);
       if (last !== undefined && this.#known.hasKept(node, task, last.nonce))
@@ -270,14 +397,18 @@ export class Referee {
     this.#entries.set(key, { node, record, fence, modRevision: revision });
   }
 
-  #result(task: TaskId, key: string, value: Buffer, gone: ReadonlyMap<string, Entry>, revision: Revision): void {
-    const { outcome, node, fence, reason } = codecs.result.decode(key, value);
-    this.#ended.add(task);
-    this.#results.set(task, { outcome, node, fence });
+  #result(task: TaskId, record: ResultRecord, gone: ReadonlyMap<string, Entry>, revision: Revision): void {
+    const { outcome, node, fence, reason } = record;
+    this.#taskRules.result(task, record);
+    const entry = [...gone].find(([key]) => lastPart(key) === task)?.[1];
+    if (outcome === 'poison' || outcome === 'skipped' || outcome === 'cancelled') this.#tally.add(outcome);
+    if (outcome === 'skipped') this.#specRules.skipped(task);
+    if (outcome === 'cancelled')
+      this.#specRules.cancelled(task, this.#specs.get(specOf(task)), entry?.record.cancel !== undefined);
     // What ended without running has no fence; a failure to start or a lost claim has one too.
     if (fence === undefined || outcome === 'poison') return;
-    const entry = node === undefined ? undefined : gone.get(this.keys.queue(node, task));
-    if (entry === undefined) this.violate(`revision ${revision}: ${task} ${outcome}, but ${node} had no entry of it`);
+    if (entry === undefined || entry.node !== node)
+      this.violate(`revision ${revision}: ${task} ${outcome}, but ${node} had no entry of it`);
     else if (entry.fence !== fence && !(outcome === 'cancelled' && entry.modRevision === fence)) {
       // A claim of an earlier life that was cancelled ends under the mark's revision: it never ran under it.
       this.violate(
@@ -302,16 +433,4 @@ export class Referee {
     }
     this.violate(`revision ${revision}: ${lockKey} is held by ${lock.task}, which has no such claim`);
   }
-}
-
-/** A delivery may hold several whole revisions. */
-function byRevision(events: readonly WatchEvent[]): Map<Revision, WatchEvent[]> {
-  const revisions = new Map<Revision, WatchEvent[]>();
-  for (const event of events) {
-    const revision = event.type === 'put' ? event.kv.modRevision : event.modRevision;
-    const some = revisions.get(revision) ?? [];
-    revisions.set(revision, some);
-    some.push(event);
-  }
-  return revisions;
 }

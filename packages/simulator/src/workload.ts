@@ -3,6 +3,7 @@
 import type { Behaviour } from '@boi/cluster/testing';
 import type { Assignment } from '@boi/core';
 import type { SeededRandom } from '@boi/core/testing';
+import type { Kind, Tally } from './kinds.ts';
 
 interface DrawnTask {
   readonly ref: string;
@@ -16,26 +17,60 @@ export interface DrawnSpec {
   readonly tasks: number;
 }
 
-export function drawSpec(random: SeededRandom, tasksMax: number, slotsMax: number): DrawnSpec {
-  const chance = (p: number) => random.next() < p;
-  const count = chance(0.35) ? 1 : 1 + random.int(tasksMax);
+export interface DrawOptions {
+  readonly tasksMax: number;
+  /** No task wants more. */
+  readonly slotsMax: number;
+  /** More tasks than this, and the spec is written in parts. */
+  readonly chunk: number;
+}
+
+/** What a task's script reads how to behave from. */
+const RUNS = [
+  ['ok', 0.66],
+  ['flaky', 0.12],
+  ['fail', 0.08],
+  ['slow', 0.05],
+  ['hang', 0.03],
+  ['flood', 0.03],
+  ['unstartable', 0.02],
+  ['kill', 0.01],
+] as const;
+type Run = (typeof RUNS)[number][0];
+
+export function drawSpec(random: SeededRandom, options: DrawOptions, tally: Tally): DrawnSpec {
+  const chance = (p: number, kind?: Kind) => {
+    const drawn = random.next() < p;
+    if (drawn && kind !== undefined) tally.add(kind);
+    return drawn;
+  };
+  const count = chance(0.35) ? 1 : 1 + random.int(options.tasksMax);
+  if (count === 1) tally.add('spec of one task');
+  if (count > options.chunk) tally.add('spec written in parts');
   const tasks: DrawnTask[] = [];
   for (let i = 1; i <= count; i++) {
     const needs = new Set<string>();
-    if (i > 1 && chance(0.6)) for (let n = 1 + random.int(3); n > 0; n--) needs.add(`t${1 + random.int(i - 1)}`);
-    const kind = random.next();
+    if (i > 1 && chance(0.6, 'needs')) {
+      for (let n = 1 + random.int(3); n > 0; n--) needs.add(`t${1 + random.int(i - 1)}`);
+    }
+    const run = drawRun(random);
+    const when = needs.size > 0 && chance(0.3) ? random.pick(['failure', 'always', 'success'] as const) : undefined;
+    if (when === 'failure') tally.add('when failure');
+    if (when === 'always') tally.add('when always');
     tasks.push({
       ref: `t${i}`,
-      // The script reads how to behave from here.
-      run: kind < 0.72 ? 'ok' : kind < 0.84 ? 'flaky' : kind < 0.94 ? 'fail' : 'slow',
+      run,
+      ...(run === 'hang' ? { timeout: `${5 + random.int(20)}s` } : {}),
       ...(needs.size > 0 ? { needs: [...needs].sort() } : {}),
-      ...(needs.size > 0 && chance(0.3) ? { when: random.pick(['failure', 'always', 'success']) } : {}),
-      ...(chance(0.4) ? { retries: { max: 1 + random.int(2), backoff: `${200 + random.int(2000)}ms` } } : {}),
-      ...(chance(0.2) ? { exclusive: true } : {}),
-      ...(chance(0.2) ? { key: { name: random.pick(['red', 'blue']), limit: 1 + random.int(2) } } : {}),
-      ...(chance(0.15) ? { slots: random.int(slotsMax + 1) } : {}),
-      ...(chance(0.1) ? { requires: { zone: random.pick(['a', 'b']) } } : {}),
-      ...(chance(0.2) ? { priority: random.int(20) - 10 } : {}),
+      ...(when === undefined ? {} : { when }),
+      ...(chance(0.4, 'retries')
+        ? { retries: { max: 1 + random.int(2), backoff: `${200 + random.int(2000)}ms` } }
+        : {}),
+      ...(chance(0.2, 'exclusive') ? { exclusive: true } : {}),
+      ...(chance(0.2, 'concurrency key') ? { key: { name: random.pick(['red', 'blue']), limit: 1 } } : {}),
+      ...(chance(0.15, 'slots') ? { slots: random.int(options.slotsMax + 1) } : {}),
+      ...(chance(0.1, 'requires') ? { requires: { zone: random.pick(['a', 'b']) } } : {}),
+      ...(chance(0.2, 'priority') ? { priority: random.int(20) - 10 } : {}),
     });
   }
   // A concurrency key has one limit wherever it is used.
@@ -44,28 +79,72 @@ export function drawSpec(random: SeededRandom, tasksMax: number, slotsMax: numbe
     if (key !== undefined) key.limit = key.name === 'red' ? 1 : 2;
   }
   const spec = {
-    ...(chance(0.3) ? { 'failure-policy': 'continue' } : {}),
-    ...(chance(0.15) ? { concurrency: 1 + random.int(4) } : {}),
+    ...(chance(0.3, 'policy continue') ? { 'failure-policy': 'continue' } : {}),
+    ...(chance(0.15, 'concurrency limit') ? { concurrency: 1 + random.int(4) } : {}),
     tasks,
   };
   return { source: JSON.stringify(spec), tasks: count };
 }
 
+function drawRun(random: SeededRandom): Run {
+  let left = random.next();
+  for (const [run, share] of RUNS) {
+    left -= share;
+    if (left < 0) return run;
+  }
+  return 'ok';
+}
+
+export interface Act {
+  readonly behaviour: Behaviour;
+  /** So much later its node is gone, and the task with it. */
+  readonly killsAfterMs?: number;
+}
+
 /** How one start behaves: drawn from the start itself, so that it does not depend on what else was drawn meanwhile. */
-export function behave({ task, fence, attempt, definition }: Assignment, seed: number): Behaviour {
+export function behave({ task, fence, attempt, definition }: Assignment, seed: number, tally: Tally): Act {
   const draw = unit(`${seed} ${task} ${fence} ${attempt}`);
   const durationMs = 20 + Math.floor(draw * draw * 6_000);
   const failed = { outcome: 'failed', reason: 'exit-code', exitCode: 1 } as const;
   const stopMs = Math.floor(unit(`${task} ${fence} stop`) * 4_000);
-  switch (definition.run) {
+  const fails = () => {
+    tally.add('task fails');
+    return { behaviour: { durationMs, stopMs, report: failed } };
+  };
+  switch (definition.run as Run) {
     case 'fail':
-      return { durationMs, stopMs, report: failed };
+      return fails();
     case 'flaky':
-      return { durationMs, stopMs, ...(unit(`${task} ${fence} flaky`) < 0.5 ? { report: failed } : {}) };
+      return unit(`${task} ${fence} flaky`) < 0.5 ? fails() : { behaviour: { durationMs, stopMs } };
     case 'slow':
-      return { durationMs: durationMs * 6, stopMs };
+      return { behaviour: { durationMs: durationMs * 6, stopMs } };
+    case 'hang':
+      tally.add('task hangs');
+      return {
+        // It does not hear TERM: its whole grace passes.
+        behaviour: {
+          durationMs: definition.timeoutMs ?? durationMs,
+          stopMs: 10_000,
+          report: { outcome: 'timed-out', reason: 'timeout' },
+        },
+      };
+    case 'flood':
+      tally.add('task floods its output');
+      return {
+        behaviour: {
+          durationMs,
+          stopMs,
+          report: { tail: 'x'.repeat(2_048), logBytes: 1_000_000_000, outputs: { all: 'y'.repeat(4_000) } },
+        },
+      };
+    case 'unstartable':
+      tally.add('task cannot start');
+      return { behaviour: { durationMs: 0, cannotStart: true } };
+    case 'kill':
+      tally.add('task kills its node');
+      return { behaviour: { durationMs: 60_000, stopMs }, killsAfterMs: durationMs };
     default:
-      return { durationMs, stopMs };
+      return { behaviour: { durationMs, stopMs } };
   }
 }
 

@@ -33,7 +33,9 @@ export class Conservation {
     this.#cancel = server.watch(
       { ...keys.all(), fromRevision: toRevision(1) },
       {
-        onEvents: (events, revision) => this.#apply(events, revision),
+        onEvents: (events) => {
+          for (const [revision, some] of byRevision(events)) this.#apply(some, revision);
+        },
         onLost: (_reason, message) => void this.violations.push(`the checker lost its watch: ${message}`),
       },
     );
@@ -87,6 +89,9 @@ export class Conservation {
           ) {
             this.#release(id, codecs.entry.decode(key, event.kv.value).attempt, revision);
           }
+          // Taken back before it ever ran, a task keeps its attempt and is released in it once more.
+          if (kind === 'blocked')
+            this.releases.delete(`${id} ${codecs.blocked.decode(key, event.kv.value).attempt ?? 1}`);
           records.add(key);
         } else {
           records.delete(key);
@@ -136,6 +141,18 @@ export class Conservation {
   #violate(revision: Revision, what: string): void {
     this.violations.push(`revision ${revision}: ${what}`);
   }
+}
+
+/** A delivery of a watch may hold several whole revisions: what must hold, must hold at each of them. */
+export function byRevision(events: readonly WatchEvent[]): Map<Revision, WatchEvent[]> {
+  const revisions = new Map<Revision, WatchEvent[]>();
+  for (const event of events) {
+    const revision = event.type === 'put' ? event.kv.modRevision : event.modRevision;
+    const some = revisions.get(revision) ?? [];
+    revisions.set(revision, some);
+    some.push(event);
+  }
+  return revisions;
 }
 
 function blockedKey(keys: Keys, task: TaskId): string {

@@ -7,6 +7,8 @@ import { SeededRandom, VirtualClock } from '@boi/core/testing';
 import { absent, MemoryServer, type MemoryStore, type Revision, sameCreation, toRevision } from '@boi/store';
 import { type ClusterConfig, type ClusterContext, type ClusterEvent, DEFAULT_CONFIG, type Logger } from '../context.ts';
 import type { NodeDeps } from '../deps.ts';
+import { readGroups } from '../group/change-groups.ts';
+import { type Groups, NO_GROUPS } from '../group/groups.ts';
 import { Keys } from '../keys.ts';
 import type { Member, Membership, MembershipSnapshot } from '../membership/membership-types.ts';
 import type { Session } from '../membership/session-types.ts';
@@ -161,6 +163,7 @@ export class StaticMembership implements Membership {
   #absentConfs = new Map<NodeId, NodeConfRecord>();
   #loads = new Map<NodeId, LoadRecord>();
   #cluster: Pick<MembershipSnapshot, 'cluster' | 'clusterRevision' | 'incarnation' | 'incarnationRevision'>;
+  #groups: Groups = NO_GROUPS;
   #snapshot: MembershipSnapshot | undefined;
 
   private constructor(
@@ -225,6 +228,12 @@ export class StaticMembership implements Membership {
     this.#changed();
   }
 
+  /** As the store has them. */
+  async readGroups(): Promise<void> {
+    this.#groups = await readGroups(this.#f.ctx);
+    this.#changed();
+  }
+
   setLoad(id: NodeId, over: Partial<LoadRecord>): void {
     const known = this.#loads.get(id) ?? {
       v: SCHEMA_VERSION,
@@ -242,6 +251,7 @@ export class StaticMembership implements Membership {
       members: new Map(this.#members),
       absentConfs: new Map(this.#absentConfs),
       ...this.#cluster,
+      groups: this.#groups,
       revision: this.#f.server.revision,
     };
     return this.#snapshot;

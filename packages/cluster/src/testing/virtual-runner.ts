@@ -9,7 +9,11 @@ export interface Behaviour {
   /** Until it ends by itself; infinite: it hangs until it is cancelled. */
   readonly durationMs: number;
   /** Default: succeeded. */
-  readonly report?: Partial<Pick<TaskReport, 'outcome' | 'reason' | 'exitCode' | 'outputs' | 'message'>>;
+  readonly report?: Partial<
+    Pick<TaskReport, 'outcome' | 'reason' | 'exitCode' | 'outputs' | 'message' | 'tail' | 'logBytes'>
+  >;
+  /** No process comes about: it fails at once, and there is no witness of it. */
+  readonly cannotStart?: boolean;
   /** From a cancel to its end, unless forced. Default 0. */
   readonly stopMs?: number;
 }
@@ -57,6 +61,16 @@ export class VirtualRunner implements TaskRunner {
     }
     const behaviour = this.#script(assignment);
     const startedAt = this.#clock.now();
+    if (behaviour.cannotStart) {
+      const report: TaskReport = {
+        outcome: 'failed',
+        reason: 'start-failed',
+        endedAt: startedAt,
+        tail: '',
+        logBytes: 0,
+      };
+      return { done: Promise.resolve(report), cancel: () => {} };
+    }
     const witness: Witness = { assignment, startedMono: this.#clock.mono() };
     this.witnesses.push(witness);
     let resolve: (report: TaskReport) => void = () => {};

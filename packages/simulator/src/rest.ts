@@ -1,0 +1,138 @@
+/**
+ * The end of a run: everything is repaired, and all work must come to its end. Every request became one spec, every task of
+ * every spec has its result, nothing is left in a queue, no slot of a concurrency key is held, finished specs are archived
+ * whole, and the product's own audit finds nothing.
+ */
+import { BoiError, type SpecId, sleep } from '@boi/core';
+import type { World } from './world.ts';
+
+const UP_WITHIN_MS = 120_000;
+const REST_WITHIN_MS = 20 * 60_000;
+const ASK_WITHIN_MS = 60_000;
+/** Claims that came too late, and what is said to those who made them. */
+const AFTERMATH_MS = 15_000;
+/** Clocks may be two minutes apart; looked at four times per time it lingers. */
+const ARCHIVE_SLACK_MS = 10 * 60_000;
+/** With a longer one nothing is archived in a run. */
+const LINGER_MAX_MS = 60_000;
+
+export interface Requests {
+  /** Spec that each request became, by its number. */
+  readonly accepted: ReadonlyMap<number, string>;
+  readonly asked: () => number;
+  readonly pending: () => number;
+}
+
+export async function comeToRest(world: World, requests: Requests): Promise<void> {
+  const { referee, hosts, clock, config } = world;
+  referee.trace('everything is repaired');
+  for (const host of hosts) {
+    host.weather('fair');
+    host.heal();
+    host.thaw();
+    host.disk.state = 'sound';
+  }
+  const start = () => {
+    for (const host of hosts) if (host.state === 'off') void host.start('fair');
+    return hosts.every(({ state }) => state === 'up');
+  };
+  await until(world, start, UP_WITHIN_MS, 'all nodes up again');
+  await undo(world);
+  const atRest = () => {
+    // A task may have taken its node with it: somebody starts it again.
+    start();
+    if (requests.pending() > 0 || referee.entries.length > 0) return false;
+    return [...referee.specs.values()].every(({ endedAt }) => endedAt !== undefined);
+  };
+  await until(world, atRest, REST_WITHIN_MS, 'rest', () => unrest(world, requests));
+  if (referee.violations.length > 0) return;
+  checkSpecs(world, requests);
+  await until(world, start, UP_WITHIN_MS, 'all nodes up at last');
+  await clock.advance(AFTERMATH_MS);
+  for (const lock of referee.locksHeld) referee.violate(`${lock} is held, and nothing runs`);
+  const { lingerMs = 0 } = config;
+  if (lingerMs <= LINGER_MAX_MS) {
+    const archived = () => [...referee.specs.values()].every((header) => header.archived !== undefined);
+    await until(world, archived, lingerMs + ARCHIVE_SLACK_MS, 'all specs archived');
+  }
+  await audit(world);
+}
+
+/** Violations end the wait as well. */
+async function until(world: World, done: () => boolean, limitMs: number, what: string, more = () => ''): Promise<void> {
+  const { clock, referee } = world;
+  try {
+    await clock.until(() => done() || referee.violations.length > 0, limitMs, what);
+  } catch (error) {
+    referee.violate(`${(error as Error).message}; ${more()}`);
+  }
+}
+
+function checkSpecs({ referee }: World, { accepted, asked }: Requests): void {
+  const specs = new Set(accepted.values());
+  if (specs.size !== asked()) referee.violate(`${asked()} requests became ${specs.size} specs`);
+  for (const id of referee.specs.keys()) if (!specs.has(id)) referee.violate(`${id} was dispatched, nobody was told`);
+  for (const id of specs) {
+    const header = referee.specs.get(id);
+    if (header === undefined) referee.violate(`${id} was accepted and is gone`);
+    else if (header.tasks !== referee.ended(id as SpecId)) {
+      referee.violate(`${id}: ${referee.ended(id as SpecId)} results of ${header.tasks} tasks`);
+    }
+  }
+}
+
+/** What operators did. */
+async function undo(world: World): Promise<void> {
+  const first = () => world.hosts.find(({ believesLive }) => believesLive)?.node?.api;
+  await ask(world, 'unpause', () => first()?.setPaused(false));
+  for (const { id } of world.hosts) await ask(world, `uncordon ${id}`, () => first()?.uncordon(id));
+}
+
+async function audit(world: World): Promise<void> {
+  const report = await ask(world, 'fsck', () => world.hosts.find(({ believesLive }) => believesLive)?.node?.api.fsck());
+  for (const finding of report?.findings ?? []) world.referee.violate(`fsck: ${JSON.stringify(finding)}`);
+}
+
+/** An operation that must succeed, now that nothing is broken any more; asked again after an error of the store. */
+async function ask<T>(world: World, what: string, ask: () => Promise<T> | undefined): Promise<T | undefined> {
+  const { clock, referee } = world;
+  let answer: { readonly value: T } | undefined;
+  let failed: unknown;
+  const asking = async () => {
+    while (answer === undefined) {
+      try {
+        const asked = ask();
+        if (asked !== undefined) answer = { value: await asked };
+        else await sleep(clock, 500);
+      } catch (error) {
+        failed = error;
+        // A node whose session has just been lost is not found until it is back.
+        if (!(error instanceof BoiError) || (error.status !== 503 && error.code !== 'not-found')) break;
+        await sleep(clock, 500);
+      }
+    }
+  };
+  let over = false;
+  void asking().finally(() => {
+    over = true;
+  });
+  await clock
+    .until(() => over || referee.violations.length > 0, ASK_WITHIN_MS, what)
+    .catch((error: unknown) => {
+      failed ??= error;
+    });
+  if (answer === undefined && referee.violations.length === 0) {
+    referee.violate(`${what} failed: ${(failed as Error | undefined)?.stack ?? 'no answer'}`);
+  }
+  return (answer as { readonly value: T } | undefined)?.value;
+}
+
+function unrest({ referee, hosts }: World, { pending }: Requests): string {
+  const open = [...referee.specs].filter(([, { endedAt }]) => endedAt === undefined);
+  const specs = open.map(([id, header]) => `${id} ${header.state} at ${header.cursor} of ${header.tasks}`);
+  const states = hosts.map(({ n, state, node, frozen }) => {
+    const status = node?.status();
+    return `node-${n} ${state}${frozen ? ' frozen' : ''} ${status === undefined ? '' : JSON.stringify(status)}`;
+  });
+  return [`${pending()} dispatches unanswered`, ...specs, ...referee.entries, ...states].join('\n  ');
+}
