@@ -171,6 +171,15 @@ describe('a join that is overtaken', () => {
     expect(await memberKeys()).toHaveLength(2);
   });
 
+  test('by a renewal of the node that it is says in the audit what it replaced', async () => {
+    const { node, certificate } = await rig.identity.admit(rig.joining(1, 5));
+    const late = rig.from(1, () => rig.identity.renewMember(node, certificate.fingerprint, testCertificate(5)));
+    await late.admit(rig.joining(2, 5));
+    const [renewal, join] = (await rig.identity.listAudit()).items.slice(-2);
+    expect([renewal?.what, join?.what]).toEqual(['cert.renew', 'join']);
+    expect(join?.before).toBe(renewal?.after);
+  });
+
   test('by the revocation of its token is refused', async () => {
     const late = rig.from(1, () => rig.identity.revokeToken(testToken(1), ROOT));
     await expect(late.admit(rig.joining(1, 1))).rejects.toMatchObject({ code: 'token-revoked' });
