@@ -258,6 +258,20 @@ describe('a member', () => {
     expect(gone.outcome).toBe('applied');
   });
 
+  test('whose renewal is overtaken by the switch to another CA, or the end of its signer’s rights, is refused', async () => {
+    const { node, certificate } = await rig.identity.admit(rig.joining(1, 5));
+    const renew = (first: () => Promise<unknown>) =>
+      rig.from(1, first).renewMember(node, certificate.fingerprint, testCertificate(5));
+    await rig.identity.rotate('plan', { next: testCa(2) }, ROOT);
+    const switched = renew(() => rig.identity.rotate('execute', { force: true }, ROOT));
+    await expect(switched).rejects.toMatchObject({ code: 'conflict' });
+    await rig.identity.rotate('abort', {}, ROOT);
+    await rig.identity.grantAdmin(node, ROOT);
+    const revoked = renew(() => rig.identity.revokeAdmin(testNode(1), ROOT));
+    await expect(revoked).rejects.toMatchObject({ code: 'not-admin-node' });
+    expect((await read(rig.f, rig.f.keys.member(node), identityCodecs.member))?.certificate).toEqual(certificate);
+  });
+
   test('that is no admin cannot sign its own renewal', async () => {
     const { node, certificate } = await rig.identity.admit(rig.joining(1, 5));
     const other = rig.from(9);
