@@ -4,6 +4,11 @@ export * from './clients/provisioner-client.ts';
 export * from './clients/router-client.ts';
 export * from './clients/workspace-client.ts';
 export * from './config.ts';
+export {
+  type CheckResult,
+  type ConformanceOptions,
+  runConformance,
+} from './conformance/kit.ts';
 export * from './errors.ts';
 export { AuditTrail, type Intent, UNACKNOWLEDGED_MAX } from './hooks/audit-trail.ts';
 export { BestEffortQueue } from './hooks/best-effort-queue.ts';

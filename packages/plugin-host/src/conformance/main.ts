@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+/** `boi-plugin-test --kind KIND [--source SOURCE] -- PROGRAM ARGS…`: the conformance kit. Exit code 0: it conforms, 1: it does not. */
+import { parseArgs } from 'node:util';
+import { PLUGIN_KINDS, type PluginKind } from '@boi/proto';
+import { runConformance } from './kit.ts';
+
+const { values, positionals } = parseArgs({
+  options: { kind: { type: 'string' }, source: { type: 'string' } },
+  allowPositionals: true,
+});
+const [command, ...args] = positionals;
+const kind = PLUGIN_KINDS.find((known) => known === values.kind) as PluginKind | undefined;
+if (kind === undefined || command === undefined) {
+  process.stderr.write(`usage: boi-plugin-test --kind ${PLUGIN_KINDS.join('|')} [--source SOURCE] -- PROGRAM ARGS…\n`);
+  process.exit(2);
+}
+
+const results = await runConformance({
+  plugin: { kind, command, args },
+  ...(values.source === undefined ? {} : { source: values.source }),
+  onResult: ({ name, ok, problem, tookMs }) =>
+    process.stdout.write(
+      `${ok ? 'ok  ' : 'FAIL'}  ${name} (${Math.round(tookMs)} ms)${ok ? '' : `\n      ${problem}`}\n`,
+    ),
+});
+const failed = results.filter(({ ok }) => !ok).length;
+process.stdout.write(`${results.length - failed} of ${results.length} checks passed\n`);
+process.exitCode = failed === 0 ? 0 : 1;
