@@ -29,7 +29,7 @@ demo: build ## Build and test a C program on three nodes in one process, and sho
 	examples/demo.sh
 
 test: build ## All tests: pure ones, and those on a real etcd and real processes
-	@.ci/need etcd:etcd-server cc:gcc,libc6-dev
+	@.ci/need etcd:etcd-server cc:gcc,libc6-dev faketime:faketime
 	$(BIN)/vitest run $(VITEST_FLAGS)
 
 sim: build ## Whole clusters under drawn faults on a virtual clock (SIM_FLAGS='--seeds 50 --first-seed 1')

@@ -15,7 +15,9 @@ await build({
   logLevel: 'warning',
 });
 const child = spawn(process.execPath, [outfile, ...process.argv.slice(2)], { stdio: 'inherit' });
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+// A terminal sends Ctrl-C to both; the soak ends by itself then.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => child.kill('SIGTERM'));
 child.once('exit', (code) => {
   process.exitCode = code ?? 1;
 });

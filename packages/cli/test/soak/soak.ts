@@ -27,6 +27,8 @@ export interface SoakOptions {
   readonly say: (line: string) => void;
   /** Where to leave what the daemons logged if something does not hold; absent: nowhere. */
   readonly keep?: string | undefined;
+  /** Ends the faults and the handing in before the time; what was handed in is judged. */
+  readonly enough?: AbortSignal | undefined;
 }
 
 export interface SoakReport {
@@ -51,6 +53,7 @@ const ENDED: ReadonlySet<SpecView['state']> = new Set(['succeeded', 'failed', 'c
 /** Tasks handed in and not ended, at most: a backlog, but not one that outlives the faults by much. */
 const BACKLOG_MAX = 1_500;
 const SETTLE_MS = 300_000;
+const SLOW_MS = 15_000;
 const SLOTS = 4;
 /** Messages that tell of a broken invariant, whatever else holds. */
 const NEVER_LOGGED = /events were lost|a mirror failed|a turn of the claim loop failed|assertion/i;
@@ -122,7 +125,9 @@ class Soak {
     say(`${this.#clock()} every fault is undone; ${this.#active.size} specs are not seen to have ended`);
     const mendedAt = performance.now();
     await this.#mend();
+    const slow = setTimeout(() => this.#tellWaiting(), SLOW_MS);
     for (const { id } of this.#handed) await this.#ended(id);
+    clearTimeout(slow);
     const settledMs = performance.now() - mendedAt;
     this.#samples.stop();
     const dispatched: Dispatched[] = [];
@@ -182,7 +187,7 @@ class Soak {
   async #handIn(forMs: number, tasks: number): Promise<void> {
     for (;;) {
       const share = Math.min(1, (performance.now() - this.#beganAt) / forMs);
-      if (share === 1 && this.#tasks >= tasks) return;
+      if (this.#options.enough?.aborted || (share === 1 && this.#tasks >= tasks)) return;
       const backlog = [...this.#active.values()].reduce((sum, left) => sum + left, 0);
       if (this.#tasks < tasks * share && backlog < BACKLOG_MAX) await this.#dispatch(tasks - this.#tasks);
       else await delay(50);
@@ -231,7 +236,7 @@ class Soak {
   async #mend(): Promise<void> {
     const { client, nodes } = this.#cluster;
     for (const node of nodes) if (!node.alive) await node.start();
-    await Promise.all(nodes.map((node) => node.ready(60_000)));
+    await Promise.all(nodes.map((node) => node.ready()));
     await client.call('cluster.resume', { body: {} });
     for (const node of nodes) await client.call('node.uncordon', { params: { nod: node.id }, body: {} });
   }
@@ -239,6 +244,19 @@ class Soak {
   async #ended(id: string): Promise<void> {
     if (ENDED.has((await this.#cluster.spec(id)).state)) return;
     await this.#cluster.ended(id, SETTLE_MS);
+  }
+
+  /** What still has not ended a while after all is mended, for whoever wonders why. */
+  async #tellWaiting(): Promise<void> {
+    for (const id of this.#active.keys()) {
+      const tasks = await this.#cluster.tasks(id).catch(() => []);
+      for (const task of tasks.filter(({ endedAt }) => endedAt === undefined).slice(0, 3)) {
+        const { state, ref, attempt, deliveries, node, why, moves } = await this.#cluster.task(task.id);
+        this.#options.say(
+          `${this.#clock()} still waits: ${JSON.stringify({ id: task.id, state, ref, attempt, deliveries, node, why, moves })}`,
+        );
+      }
+    }
   }
 
   async #storeFaults(): Promise<string[]> {

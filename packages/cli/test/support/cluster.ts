@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BoiClient, followSpec } from '@boi/client';
 import type { FsckReport, SpecState, SpecView, TaskView } from '@boi/core';
-import { type EtcdServer, startEtcd, TcpProxy } from '@boi/store/testing';
+import { type EtcdCluster, type EtcdServer, startEtcdCluster, TcpProxy } from '@boi/store/testing';
 import { ensureBuilt } from './build.ts';
 import { NodeProcess } from './node-process.ts';
 import { Shell } from './shell.ts';
@@ -18,11 +18,17 @@ export interface ClusterOptions {
   readonly nodes?: number;
   /** Of each node. Default 2. */
   readonly slots?: number;
-  /** A proxy between each node and etcd. */
+  /** A proxy between each node and etcd, which has one member then. */
   readonly proxied?: boolean;
+  /** Of etcd. Default 1. */
+  readonly members?: 1 | 3;
   /** Further settings of `join`, or other values: flags without their dashes. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** What is different about the host of a node, by its name. */
+  readonly hosts?: Readonly<
+    Record<string, { readonly dataDir?: string; readonly env?: Readonly<Record<string, string>> }>
+  >;
 }
 
 /** For the hook that starts one: a build of what changed and three daemons, on a machine that is busy otherwise. */
@@ -33,20 +39,25 @@ const ENDED: readonly SpecState[] = ['succeeded', 'failed', 'cancelled'];
 
 export class Cluster {
   readonly dir: string;
+  /** The only member, or the first. */
   readonly etcd: EtcdServer;
+  readonly members: readonly EtcdServer[];
   readonly nodes: readonly NodeProcess[];
+  readonly #store: EtcdCluster;
   readonly #proxies: ReadonlyMap<NodeProcess, TcpProxy>;
   #shell: Shell | undefined;
   #client: BoiClient | undefined;
 
   private constructor(
     dir: string,
-    etcd: EtcdServer,
+    store: EtcdCluster,
     nodes: readonly NodeProcess[],
     proxies: ReadonlyMap<NodeProcess, TcpProxy>,
   ) {
     this.dir = dir;
-    this.etcd = etcd;
+    this.#store = store;
+    this.members = store.servers;
+    this.etcd = store.servers[0] as EtcdServer;
     this.nodes = nodes;
     this.#proxies = proxies;
   }
@@ -54,23 +65,24 @@ export class Cluster {
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     await ensureBuilt();
     const dir = await mkdtemp(join(tmpdir(), 'boi-system-'));
-    const etcd = await startEtcd();
+    const store = await startEtcdCluster(options.members ?? 1);
     const proxies = new Map<NodeProcess, TcpProxy>();
     const nodes: NodeProcess[] = [];
     for (let i = 1; i <= (options.nodes ?? 3); i++) {
-      const proxy = options.proxied ? await TcpProxy.start({ port: etcd.port }) : undefined;
+      const proxy = options.proxied ? await TcpProxy.start({ port: (store.servers[0] as EtcdServer).port }) : undefined;
+      const host = options.hosts?.[`node-${i}`];
       const node = new NodeProcess({
         name: `node-${i}`,
-        dataDir: join(dir, `node-${i}`),
-        etcd: proxy?.endpoint ?? etcd.endpoint,
+        dataDir: host?.dataDir ?? join(dir, `node-${i}`),
+        etcd: proxy?.endpoint ?? store.endpoints.join(','),
         slots: options.slots ?? 2,
         settings: options.settings ?? {},
-        env: options.env ?? {},
+        env: { ...options.env, ...host?.env },
       });
       nodes.push(node);
       if (proxy !== undefined) proxies.set(node, proxy);
     }
-    const cluster = new Cluster(dir, etcd, nodes, proxies);
+    const cluster = new Cluster(dir, store, nodes, proxies);
     try {
       await Promise.all(nodes.map((node) => node.start()));
       cluster.#shell = await Shell.open(join(dir, 'laptop'), cluster.urls);
@@ -205,8 +217,14 @@ export class Cluster {
     const { items } = await this.client.call('spec.list', { params: { prj: 'default' }, query: { limit: 50 } });
     for (const { id } of items.filter(({ state }) => !ENDED.includes(state))) {
       // Twice: without grace, and the cleanup tasks too.
-      for (let i = 0; i < 2; i++)
-        await this.client.call('spec.cancel', { params: { prj: 'default', spc: id }, body: {} });
+      for (let i = 0; i < 2; i++) {
+        await this.client
+          .call('spec.cancel', { params: { prj: 'default', spc: id }, body: {} })
+          .catch((error: { code?: string }) => {
+            // It has ended since it was listed, or by the first of the two.
+            if (error.code !== 'wrong-state') throw error;
+          });
+      }
       await this.ended(id);
     }
   }
@@ -215,7 +233,7 @@ export class Cluster {
     this.#client?.close();
     const stopped = await Promise.allSettled(this.nodes.map((node) => node.stop()));
     await Promise.all([...this.#proxies.values()].map((proxy) => proxy.stop()));
-    await this.etcd.stop();
+    await this.#store.stop();
     await rm(this.dir, { recursive: true, force: true });
     const failed = stopped.find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
