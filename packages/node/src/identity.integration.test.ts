@@ -367,6 +367,25 @@ describe('a rotation of the CA', () => {
   );
 });
 
+describe('a node that is removed', () => {
+  test('is refused with its certificate, and comes back only with a token', async () => {
+    const gone = await rig.join('gone', await rig.token());
+    const credential = await rig.nodeCredential('gone');
+    const admin = await rig.admin();
+    const remove = () => admin.call('node.remove', { params: { nod: gone.id } });
+    await expect(remove()).rejects.toMatchObject({ code: 'wrong-state' });
+    await expect(admin.call('node.remove', { params: { nod: first.id } })).rejects.toMatchObject({
+      code: 'wrong-state',
+    });
+    expect((await rig.ask(credential, 'GET', '/v1/whoami')).status).toBe(200);
+    await rig.leave(gone);
+    expect(await remove()).toMatchObject({ id: gone.id });
+    const again = async () => reason(await rig.ask(credential, 'GET', '/v1/whoami'));
+    await expect.poll(again, { timeout: 5_000 }).toBe('unknown');
+    await expect(rig.join('gone')).rejects.toMatchObject({ code: 'wrong-state', message: /was removed/ });
+  });
+});
+
 describe('two processes', () => {
   test('with one data directory: the second is refused and changes nothing', async () => {
     const before = await rig.nodeCredential('second');

@@ -93,7 +93,11 @@ export function createHandlers({ api, relay, self, version, desk }: HandlerDeps)
     'node.uncordon': async ({ params }) => api.uncordon(await node(params)),
     'node.drain': async ({ params, body, caller }) =>
       api.drain(await node(params), (body as { deadlineMs?: number }).deadlineMs ?? DRAIN_DEFAULT_MS, actorOf(caller)),
-    'node.remove': async ({ params }) => api.removeNode(await node(params)),
+    // Once it is gone from the cluster, its certificate is worth nothing.
+    'node.remove': async ({ params, caller }) =>
+      desk === undefined
+        ? api.removeNode(await node(params))
+        : desk.removeNode(params.nod as string, async () => api.removeNode(await node(params)), caller),
     'cluster.show': async ({ query, reply }) =>
       aged(reply, await api.cluster((query as RouteQuery<'cluster.show'>).stale)),
     'cluster.pause': async ({ caller }) => api.setPaused(true, actorOf(caller)),

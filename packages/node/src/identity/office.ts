@@ -112,6 +112,14 @@ export class Office {
       throw new BoiError('wrong-state', "the cluster in the store is not the one of this node's certificate");
     }
     await identity.start();
+    if (identity.directory.member(node) === undefined) {
+      await identity.stop();
+      throw new BoiError(
+        'wrong-state',
+        `${node} was removed from the cluster; it can join as a new node: start with --token and another --data-dir`,
+        { details: { node } },
+      );
+    }
     return new Office(options, keychain, identity, { etcd: config.etcd ?? saved?.etcd ?? [ETCD_DEFAULT], prefix });
   }
 

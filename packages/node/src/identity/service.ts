@@ -125,6 +125,25 @@ export class IdentityService implements IdentityDesk {
     return this.admins();
   }
 
+  async removeNode(
+    node: string,
+    remove: () => Promise<RouteAnswer<'node.remove'>>,
+    caller: Caller,
+  ): Promise<RouteAnswer<'node.remove'>> {
+    const { identity } = this.#o;
+    const id = parseId('node', node);
+    if (id !== undefined && identity.directory.isAdmin(id)) {
+      throw new BoiError('wrong-state', `${id} is an admin node; revoke that first: boi-node cluster admin revoke`);
+    }
+    const removed = await remove().catch((error: unknown) => {
+      const forgotten = error instanceof BoiError && error.code === 'not-found';
+      if (!forgotten || id === undefined || identity.directory.member(id) === undefined) throw error;
+      return { id, moved: 0 };
+    });
+    await identity.removeMember(removed.id as NodeId, auditActor(caller));
+    return removed;
+  }
+
   async createToken(body: RouteBody<'token.create'>, caller: Caller): Promise<RouteAnswer<'token.create'>> {
     const { identity, signing, keychain, clock, random } = this.#o;
     const authority = await signing.authority();
