@@ -1,10 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BoiError } from '@boi/core';
-import { systemClock, systemRandom } from '@boi/system';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { readCredential, withCredentialLock, writeCredential } from './credential-file.ts';
+import { readCredential, writeCredential } from './credential-file.ts';
 import { codeOf } from './testing/rig.ts';
 
 let dir: string;
@@ -14,8 +12,6 @@ beforeEach(() => {
 });
 
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
-
-const io = { clock: systemClock, random: systemRandom };
 
 describe('a credential file', () => {
   test('is 0600 in a directory of its own, and read back', async () => {
@@ -28,48 +24,16 @@ describe('a credential file', () => {
     expect(statSync(join(dir, 'deep')).mode & 0o777).toBe(0o700);
   });
 
+  test('that others may read is not read, and the message says how to mend it', async () => {
+    const path = join(dir, 'open');
+    await writeCredential(path, 'x');
+    chmodSync(path, 0o604);
+    await expect(readCredential(path)).rejects.toThrow(`chmod 600 ${path}`);
+  });
+
   test('that is too long is not read', async () => {
     const path = join(dir, 'long');
     await writeCredential(path, 'x'.repeat(200_000));
     expect(await codeOf(() => readCredential(path))).toBe('config-invalid');
-  });
-
-  test('of two that find it expired at once is replaced once: the second sees what the first wrote', async () => {
-    const path = join(dir, 'token');
-    await writeCredential(path, 'expired');
-    let reissued = 0;
-    const recover = () =>
-      withCredentialLock(dir, io, async () => {
-        const found = await readCredential(path);
-        if (found !== 'expired') return found;
-        reissued++;
-        await writeCredential(path, `fresh ${reissued}`);
-        return readCredential(path);
-      });
-    expect(await Promise.all([recover(), recover(), recover()])).toEqual(['fresh 1', 'fresh 1', 'fresh 1']);
-    expect(readFileSync(path, 'utf8')).toBe('fresh 1');
-  });
-
-  test('locked by another for too long is given up, and its work is not begun', async () => {
-    let begun = false;
-    await withCredentialLock(dir, io, async () => {
-      const second = withCredentialLock(dir, { ...io, waitMs: 1 }, async () => {
-        begun = true;
-      });
-      expect(await codeOf(() => second)).toBe('identity-in-use');
-    });
-    expect(begun).toBe(false);
-    expect(await withCredentialLock(dir, io, async () => 'free again')).toBe('free again');
-  });
-
-  test('whose work fails is unlocked, and the failure is the answer', async () => {
-    let times = 0;
-    const fail = async () => {
-      times++;
-      throw new BoiError('identity-in-use', 'no');
-    };
-    await expect(withCredentialLock(dir, io, fail)).rejects.toThrow('no');
-    expect(times).toBe(1);
-    expect(await withCredentialLock(dir, io, async () => 'free')).toBe('free');
   });
 });

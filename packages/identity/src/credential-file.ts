@@ -1,48 +1,13 @@
 /**
- * Credential files: one writer at a time, and readers see an old or a new file, never half of one. `withCredentialLock` is
- * held over read, reissue and write, so that of two processes that find the same expired credential the second sees what
- * the first has written. The lock dies with its process (system/data-dir-lock.ts).
+ * Credential files: readers see an old or a new one, never half of one, and nobody else can read them. Who writes holds the
+ * lock of the directory they are in: the data directory's.
  */
 import { mkdir, open } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { BoiError, type Clock, type Random, sleep } from '@boi/core';
-import { type DataDirLock, lockDataDir, writeFileAtomic } from '@boi/system';
+import { dirname } from 'node:path';
+import { BoiError } from '@boi/core';
+import { writeFileAtomic } from '@boi/system';
 
-const WAIT_MS = 100;
 const CREDENTIAL_BYTES_MAX = 128 * 1024;
-
-export interface LockWait {
-  readonly clock: Clock;
-  readonly random: Random;
-  /** How long to wait for another process. Default ten seconds. */
-  readonly waitMs?: number;
-}
-
-/** Runs `work` while no other process does for `dir`. Throws `identity-in-use` when another one does for too long. */
-export async function withCredentialLock<T>(
-  dir: string,
-  { clock, random, waitMs = 10_000 }: LockWait,
-  work: () => Promise<T>,
-): Promise<T> {
-  const lock = await locked(dir, { clock, random, waitMs });
-  try {
-    return await work();
-  } finally {
-    await lock.release();
-  }
-}
-
-async function locked(dir: string, { clock, random, waitMs }: Required<LockWait>): Promise<DataDirLock> {
-  const endMono = clock.mono() + waitMs;
-  for (;;) {
-    try {
-      return await lockDataDir(join(dir, '.lock'), { clock, random });
-    } catch (error) {
-      if (!(error instanceof BoiError && error.code === 'identity-in-use') || clock.mono() >= endMono) throw error;
-      await sleep(clock, WAIT_MS * (0.5 + random.next()));
-    }
-  }
-}
 
 /** Replaces a credential file, mode 0600, in a directory that only this user can read (made if absent). */
 export async function writeCredential(path: string, text: string): Promise<void> {

@@ -25,6 +25,15 @@ describe('admin nodes', () => {
     ]);
   });
 
+  test('granted by two at once are granted by the first', async () => {
+    const node = await rig.join(1);
+    const late = rig.from(1, () => rig.identity.grantAdmin(node, ROOT));
+    const [, granted] = await late.grantAdmin(node, { kind: 'user', id: 'usr_late' });
+    expect(granted).toMatchObject({ id: node, by: ROOT.id });
+    const lines = (await rig.identity.listAudit()).items.filter(({ what }) => what === 'admin.grant');
+    expect(lines).toMatchObject([{ actor: ROOT }]);
+  });
+
   test('the last one stays', async () => {
     expect(await rig.refusal(() => rig.identity.revokeAdmin(testNode(1), ROOT))).toBe('wrong-state');
     expect(await admins()).toEqual([testNode(1)]);
