@@ -6,7 +6,7 @@ import type { Args } from './args.ts';
 import type { Session } from './session.ts';
 
 /** What a shell offers after a flag or argument. */
-export type Completes = 'spec' | 'task' | 'node' | 'context' | 'file' | 'directory';
+export type Completes = 'spec' | 'task' | 'node' | 'group' | 'context' | 'file' | 'directory';
 
 export interface Flag {
   readonly name: string;

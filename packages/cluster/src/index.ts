@@ -2,6 +2,8 @@ export * from './api/api-types.ts';
 export type { FallbackFile, FallbackLine, FallbackNote } from './api/local-fallback.ts';
 export * from './base/settle.ts';
 export * from './context.ts';
+export { Groups } from './group/groups.ts';
+export { roleByGroups } from './group/reserved.ts';
 export * from './identity/index.ts';
 export * from './keys.ts';
 export * from './membership/membership-types.ts';

@@ -1,6 +1,6 @@
 /**
  * Creates what a cluster begins with, when it is not there: the `cluster` record, the `incarnation`, the default project and
- * its name. One transaction comparing the cluster's record absent, so that nodes that start together agree on one cluster.
+ * its name, and the groups that carry authority. One transaction comparing the cluster's record absent, so that nodes that start together agree on one cluster.
  * An existing cluster of a schema this node does not know is refused before anything is written.
  *
  * A cluster with identities is founded by identity/found.ts in the same way, and only there: a node that has a certificate
@@ -10,6 +10,7 @@ import { BoiError, IdMinter, type ProjectId, randomHex } from '@boi/core';
 import { absent, type Compare, type Op } from '@boi/store';
 import { settleTxn } from './base/settle.ts';
 import type { ClusterContext } from './context.ts';
+import { reservedGroups } from './group/reserved.ts';
 import { type ClusterRecord, codecs, SCHEMA_VERSION } from './records.ts';
 
 /** Project of everything that names none. */
@@ -26,7 +27,8 @@ export function newCluster(
   { keys, clock, random }: Pick<ClusterContext, 'keys' | 'clock' | 'random'>,
   id?: string,
 ): NewCluster {
-  const project: ProjectId = new IdMinter(clock, random).mint('project');
+  const minter = new IdMinter(clock, random);
+  const project: ProjectId = minter.mint('project');
   const createdAt = clock.now();
   const record: ClusterRecord = {
     v: SCHEMA_VERSION,
@@ -50,6 +52,7 @@ export function newCluster(
         value: codecs.project.encode({ v: SCHEMA_VERSION, name: DEFAULT_PROJECT_NAME, createdAt }),
       },
       { op: 'put', key: keys.name(project, 'project', DEFAULT_PROJECT_NAME, project), value: '' },
+      ...reservedGroups(keys, project, minter, createdAt),
     ],
   };
 }

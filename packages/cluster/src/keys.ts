@@ -2,7 +2,7 @@
  * The only place that builds or takes apart store keys. Layout: docs/architecture.md, "Keys". All keys are ASCII below one
  * prefix; names are percent-encoded. Ranges are half-open `[start, end)`.
  */
-import type { EventId, NodeId, ProjectId, SpecId, TaskId, TokenId, UserId } from '@boi/core';
+import type { EventId, GroupId, NodeId, ProjectId, SpecId, TaskId, TokenId, UserId } from '@boi/core';
 import { prefixEnd } from '@boi/store';
 
 export interface KeyRange {
@@ -75,6 +75,11 @@ export class Keys {
   allNames = () => range(`${this.prefix}names/`);
   idempotency = (prj: ProjectId, keyHash: string) => `${this.prefix}idempotency/${prj}/${keyHash}`;
   allIdempotency = () => range(`${this.prefix}idempotency/`);
+  group = (grp: GroupId) => `${this.prefix}groups/${grp}`;
+  /** Swapped by every write of a group. */
+  groupsRev = () => `${this.prefix}groups/rev`;
+  /** `groups/rev` included. */
+  groups = () => range(`${this.prefix}groups/`);
   hold = (id: string) => `${this.prefix}holds/${id}`;
   holds = () => range(`${this.prefix}holds/`);
 

@@ -5,6 +5,7 @@
  */
 
 import { type Static, type TSchema, Type } from 'typebox';
+import { GROUP_ROUTES } from './api-groups.ts';
 import { ActorSchema, IDENTITY_ROUTES } from './api-identity.ts';
 import { Count, closed, Millis, none, Page, page, route, Text } from './api-schema.ts';
 import { BoiError, type Issue } from './errors.ts';
@@ -732,6 +733,7 @@ export const ROUTES = {
       closed,
     ),
   }),
+  ...GROUP_ROUTES,
   ...IDENTITY_ROUTES,
 } as const;
 

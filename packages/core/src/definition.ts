@@ -41,6 +41,8 @@ export interface TaskDefinition {
   /** Default `success`. */
   readonly when?: When;
   readonly requires?: readonly Requirement[];
+  /** A node or a group of nodes, by id or name, that it must run on; resolved when it is placed and claimed. */
+  readonly target?: string;
   /** Default 1. 0 is allowed: a task that needs no slot. */
   readonly slots?: number;
   readonly env?: Readonly<Record<string, string>>;

@@ -1,4 +1,5 @@
 export * from './api.ts';
+export * from './api-groups.ts';
 export * from './api-identity.ts';
 export * from './capabilities.ts';
 export * from './clock.ts';

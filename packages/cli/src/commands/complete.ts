@@ -35,6 +35,10 @@ async function offersOf(session: Session, kind: string, word: string, signal: Ab
       const { items } = await session.client.call('node.list', { signal });
       return items.flatMap((n) => (n.name === undefined ? [n.id] : [n.name, n.id]));
     }
+    case 'group': {
+      const { items } = await session.client.call('group.list', { signal });
+      return items.flatMap((g) => (g.name === undefined ? [g.id] : [g.name, g.id]));
+    }
     case 'task': {
       const slash = word.indexOf('/');
       if (slash < 1) return (await specNames(session, signal)).map((name) => `${name}/`);

@@ -1,6 +1,7 @@
 /** The command table: every command there is, in the order of the help. */
 import type { Command } from '../command.ts';
 import { DAEMON_COMMANDS } from './daemon.ts';
+import { GROUP_COMMANDS } from './group.ts';
 import { IDENTITY_COMMANDS } from './identity.ts';
 import { LOCAL_COMMANDS } from './local.ts';
 import { NODE_COMMANDS } from './node.ts';
@@ -12,6 +13,7 @@ export const TABLE: readonly Command[] = [
   ...SPEC_COMMANDS,
   ...TASK_COMMANDS,
   ...NODE_COMMANDS,
+  ...GROUP_COMMANDS,
   ...IDENTITY_COMMANDS,
   ...LOCAL_COMMANDS,
 ];

@@ -182,7 +182,7 @@ export const LOCAL_COMMANDS: readonly Command[] = [
     summary: 'Names for a shell: one a line.',
     hidden: true,
     positionals: [
-      { name: 'kind', summary: 'What.', choices: ['spec', 'task', 'node', 'context'] },
+      { name: 'kind', summary: 'What.', choices: ['spec', 'task', 'node', 'group', 'context'] },
       { name: 'word', summary: 'The beginning of the word.', optional: true },
     ],
     examples: [],

@@ -9,6 +9,8 @@ import type {
   DispatchBody,
   DryRunAnswer,
   FsckReport,
+  GroupId,
+  GroupView,
   LocalView,
   NodeId,
   NodeView,
@@ -62,7 +64,21 @@ export interface Actor {
   readonly name: string;
 }
 
-export interface ClusterApi {
+/** Groups of nodes, users and groups. Look-ups take ids or names. */
+export interface GroupsApi {
+  /** Throws `invalid-name`, `reserved-identifier`, `too-large`. */
+  createGroup(name?: string, actor?: Actor): Promise<GroupView>;
+  listGroups(query: RouteQuery<'group.list'>): Promise<Page<GroupView>>;
+  group(idOrName: string): Promise<GroupView>;
+  /** Idempotent. Throws `cycle-detected`, `too-large`. Members are ids, or names of live nodes and of groups. */
+  addToGroup(idOrName: string, members: readonly string[]): Promise<GroupView>;
+  /** Idempotent. */
+  removeFromGroup(idOrName: string, members: readonly string[]): Promise<GroupView>;
+  /** Throws `reserved-identifier` for one that carries authority. */
+  deleteGroup(idOrName: string): Promise<{ id: GroupId }>;
+}
+
+export interface ClusterApi extends GroupsApi {
   project(idOrName: string): Promise<{ id: ProjectId; name?: string }>;
   dispatch(project: ProjectId, body: DispatchBody, actor?: Actor): Promise<DispatchAnswer>;
   plan(project: ProjectId, body: DispatchBody): Promise<DryRunAnswer>;

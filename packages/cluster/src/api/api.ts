@@ -11,6 +11,8 @@ import {
   type DispatchBody,
   type DryRunAnswer,
   type FsckReport,
+  type GroupId,
+  type GroupView,
   type NodeId,
   type NodeView,
   type ProjectId,
@@ -22,6 +24,8 @@ import {
   type TaskView,
 } from '@boi/core';
 import type { NodeDeps } from '../deps.ts';
+import { addMembers, createGroup, deleteGroup, readGroups, removeMembers } from '../group/change-groups.ts';
+import { findGroup, listGroups, resolveMembers, showGroup } from '../group/group-queries.ts';
 import { locateTask } from '../placement/locate.ts';
 import { cancelSpec, cancelTask, noTask } from '../spec/cancel.ts';
 import type { Dispatcher } from '../spec/dispatch.ts';
@@ -182,6 +186,49 @@ export class Api implements Omit<ClusterApi, 'local' | 'setFallback' | 'notice'>
   async removeNode(node: NodeId): Promise<{ id: NodeId; moved: number }> {
     const id = await findNode(this.#deps, node);
     return { id, moved: await this.#parts.adopter.removeNode(id) };
+  }
+
+  async createGroup(name?: string, actor?: Actor): Promise<GroupView> {
+    const { ctx, membership } = this.#deps;
+    const { defaultProject } = membership.snapshot().cluster;
+    const id = await this.#write((signal) => createGroup(ctx, defaultProject, name, signal, actor));
+    return showGroup(this.#deps, id);
+  }
+
+  listGroups(query: RouteQuery<'group.list'>): Promise<Page<GroupView>> {
+    return listGroups(this.#deps, query);
+  }
+
+  group(idOrName: string): Promise<GroupView> {
+    return showGroup(this.#deps, idOrName);
+  }
+
+  addToGroup(idOrName: string, members: readonly string[]): Promise<GroupView> {
+    return this.#changeGroup(idOrName, members, addMembers);
+  }
+
+  removeFromGroup(idOrName: string, members: readonly string[]): Promise<GroupView> {
+    return this.#changeGroup(idOrName, members, removeMembers);
+  }
+
+  async deleteGroup(idOrName: string): Promise<{ id: GroupId }> {
+    const { ctx, membership } = this.#deps;
+    const id = findGroup(await readGroups(ctx), idOrName);
+    const { defaultProject } = membership.snapshot().cluster;
+    await this.#write((signal) => deleteGroup(ctx, defaultProject, id, signal));
+    return { id };
+  }
+
+  async #changeGroup(
+    idOrName: string,
+    members: readonly string[],
+    change: typeof addMembers | typeof removeMembers,
+  ): Promise<GroupView> {
+    const groups = await readGroups(this.#deps.ctx);
+    const id = findGroup(groups, idOrName);
+    const resolved = resolveMembers(this.#deps, groups, members);
+    await this.#write((signal) => change(this.#deps.ctx, id, resolved, signal));
+    return showGroup(this.#deps, id);
   }
 
   cluster(): Promise<ClusterView> {

@@ -14,6 +14,8 @@ import {
   type DispatchBody,
   type DryRunAnswer,
   type FsckReport,
+  type GroupId,
+  type GroupView,
   type LocalView,
   type NodeId,
   type NodeView,
@@ -181,6 +183,30 @@ export class GuardedApi implements ClusterApi {
 
   removeNode(node: NodeId): Promise<{ id: NodeId; moved: number }> {
     return this.#write(() => this.#api.removeNode(node));
+  }
+
+  createGroup(name?: string, actor?: Actor): Promise<GroupView> {
+    return this.#write(() => this.#api.createGroup(name, actor));
+  }
+
+  listGroups(query: RouteQuery<'group.list'>): Promise<Page<GroupView>> {
+    return this.#read(() => this.#api.listGroups(query));
+  }
+
+  group(idOrName: string): Promise<GroupView> {
+    return this.#read(() => this.#api.group(idOrName));
+  }
+
+  addToGroup(idOrName: string, members: readonly string[]): Promise<GroupView> {
+    return this.#write(() => this.#api.addToGroup(idOrName, members));
+  }
+
+  removeFromGroup(idOrName: string, members: readonly string[]): Promise<GroupView> {
+    return this.#write(() => this.#api.removeFromGroup(idOrName, members));
+  }
+
+  deleteGroup(idOrName: string): Promise<{ id: GroupId }> {
+    return this.#write(() => this.#api.deleteGroup(idOrName));
   }
 
   cluster(stale?: Stale): Promise<ClusterView> {

@@ -14,7 +14,7 @@
  * Every turn is a heartbeat, whether it claims or not: the session renews its lease only while the loop turns.
  */
 import { type ProjectId, randomHex, type TaskId } from '@boi/core';
-import { ABSENT, type BatchItemAnswer, batchItemsMax, compareRevisions, type Revision, unchanged } from '@boi/store';
+import { ABSENT, type BatchItemAnswer, batchItemsMax, compareRevisions, type Revision } from '@boi/store';
 import { Bell } from '../base/bell.ts';
 import { settleBatch } from '../base/settle.ts';
 import { handBack } from '../commit/hand-back.ts';
@@ -22,10 +22,12 @@ import type { NodeDeps } from '../deps.ts';
 import type { MembershipSnapshot } from '../membership/membership-types.ts';
 import { codecs } from '../records.ts';
 import { gotten } from '../spec/spec-ref.ts';
+import { claimCompares } from './claim-compares.ts';
 import { type Candidate, type Pick, planClaims } from './claim-plan.ts';
 import { type Claiming, claimTxn, headerIn } from './claim-txn.ts';
 import { claimEvent, type Held, type HeldTasks, newHeld } from './held.ts';
 import type { Locks } from './locks.ts';
+import { Misfits } from './misfits.ts';
 import type { OwnQueue } from './own-queue.ts';
 import type { Runs } from './run.ts';
 import { standing } from './standing.ts';
@@ -85,12 +87,14 @@ export class ClaimLoop {
   /** Since when claims made ahead wait. */
   readonly #aheadMono = new WeakMap<Held, number>();
   readonly #bell: Bell;
+  readonly #misfits: Misfits;
   #running: Promise<void> | undefined;
   readonly #stopping = new AbortController();
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options;
     this.#bell = new Bell(options.deps.ctx.clock);
+    this.#misfits = new Misfits(options.deps, options.queue);
   }
 
   /** Newest revision of the own queue the loop has considered. */
@@ -152,6 +156,7 @@ export class ClaimLoop {
     if (mayClaim() && this.#beatMono >= this.#notBeforeMono) {
       const picks = this.#plan();
       await this.#handBackWaiting();
+      await this.#misfits.handOver();
       if (picks.length > 0) {
         await this.#claim(picks);
         this.#bell.ring();
@@ -215,9 +220,11 @@ export class ClaimLoop {
     this.#passedOver = plan.passedOver;
     this.#served = plan.served;
     const picks = plan.picks.filter(({ candidate }) => {
-      if (!candidate.lost || !endLost(candidate)) return true;
-      queue.take(candidate.task);
-      return false;
+      if (candidate.lost && endLost(candidate)) {
+        queue.take(candidate.task);
+        return false;
+      }
+      return !this.#misfits.take(candidate);
     });
     return picks.slice(0, BATCH_MAX);
   }
@@ -248,7 +255,14 @@ export class ClaimLoop {
     let again: readonly Claiming[] = [];
     try {
       const answer = await settleBatch(ctx, session.signal(), {
-        compares: [...session.compares(), ...this.#outer(snapshot)],
+        compares: [
+          ...session.compares(),
+          ...claimCompares(
+            deps,
+            snapshot,
+            items.map(({ entry }) => entry),
+          ),
+        ],
         items: items.map(({ txn }) => txn),
         failure: [{ op: 'get', key: ctx.keys.node(deps.self) }],
       });
@@ -290,16 +304,6 @@ export class ClaimLoop {
       if (gotten(codecs.entry, answer.answers[0])?.record.claim?.nonce !== nonce) return true;
       return !this.#settled(item, answer, ABSENT, nonce, snapshot);
     });
-  }
-
-  #outer(snapshot: MembershipSnapshot) {
-    const { keys } = this.#options.deps.ctx;
-    const { self } = this.#options.deps;
-    return [
-      unchanged(keys.nodeconf(self), snapshot.members.get(self)?.confRevision ?? ABSENT),
-      unchanged(keys.cluster(), snapshot.clusterRevision),
-      unchanged(keys.incarnation(), snapshot.incarnationRevision),
-    ];
   }
 
   /** Answers false for an entry that may be tried again; of one that has changed the mirror hears. */

@@ -41,12 +41,13 @@ export async function restart(options: RestartOptions): Promise<void> {
 }
 
 async function giveAwayMisfits(deps: NodeDeps, queue: OwnQueue): Promise<void> {
-  const own = deps.membership.snapshot().members.get(deps.self);
+  const snapshot = deps.membership.snapshot();
+  const own = snapshot.members.get(deps.self);
   if (own === undefined) return;
   await handOver(deps, {
     entries: queue.mirror.entries.values(),
     lost: (entry) => queue.isLost(entry),
-    select: ({ record }) => !matches(own, placementFactsOf(record)),
+    select: ({ record }) => !matches(own, placementFactsOf(record), snapshot),
     why: 'rebalanced',
   });
 }

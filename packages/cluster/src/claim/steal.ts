@@ -26,6 +26,7 @@ import { isCandidate, placementFactsOf, weighted } from '../placement/placement.
 import { QueueHeads } from '../placement/queue-head.ts';
 import { codecs, type LoadRecord, MOVES_MAX, type QueueEntry, type Stored } from '../records.ts';
 import { gotten } from '../spec/spec-ref.ts';
+import { claimCompares } from './claim-compares.ts';
 import { claimEvent, type HeldTasks, newHeld } from './held.ts';
 import type { OwnQueue } from './own-queue.ts';
 import { standing } from './standing.ts';
@@ -136,16 +137,17 @@ export class Stealer {
     epoch: Revision,
     snapshot: MembershipSnapshot,
   ): Promise<number> {
-    const { ctx, self, session } = this.#deps;
+    const { ctx, session } = this.#deps;
     const { held } = this.#options;
-    const { keys } = ctx;
     const nonce = randomHex(ctx.random, 8);
     const loot = wanted.map((stored) => this.#loot(victim, stored, epoch, nonce));
     const compares = [
       ...session.compares(),
-      unchanged(keys.nodeconf(self), snapshot.members.get(self)?.confRevision ?? ABSENT),
-      unchanged(keys.cluster(), snapshot.clusterRevision),
-      unchanged(keys.incarnation(), snapshot.incarnationRevision),
+      ...claimCompares(
+        this.#deps,
+        snapshot,
+        wanted.map(({ record }) => record),
+      ),
     ];
     held.claiming(nonce);
     try {
@@ -280,7 +282,7 @@ export function chooseLoot(
     if (record.deliveries >= 2 && last) continue;
     const facts = placementFactsOf(record);
     const kind = JSON.stringify(facts);
-    const members = able.get(kind) ?? withRoom.filter((member) => isCandidate(member, facts, nowMs));
+    const members = able.get(kind) ?? withRoom.filter((member) => isCandidate(member, facts, nowMs, snapshot));
     able.set(kind, members);
     if (winner(lastPart(stored.key), weighted(members)) !== self) continue;
     if (record.deliveries >= 2) last = true;

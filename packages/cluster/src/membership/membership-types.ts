@@ -1,6 +1,7 @@
 /** What the rest of the protocol knows about nodes. Kept current by membership.ts; placement and duties are functions of it. */
 import type { NodeId } from '@boi/core';
 import type { Revision } from '@boi/store';
+import type { Groups } from '../group/groups.ts';
 import type { ClusterRecord, LoadRecord, NodeConfRecord, NodeRecord } from '../records.ts';
 
 /** A live node: it has a lease-bound record. */
@@ -26,6 +27,8 @@ export interface MembershipSnapshot {
   /** Id of this life of the store; a restore begins another. */
   readonly incarnation: string;
   readonly incarnationRevision: Revision;
+  /** All groups, for targets; a claim with a target compares their revision. */
+  readonly groups: Groups;
   /** Store revision that `members` is current to; their settings, and the rest, may be older or newer. */
   readonly revision: Revision;
 }

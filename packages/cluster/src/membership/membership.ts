@@ -1,11 +1,13 @@
 /**
- * Who is in the cluster, as this node knows it: mirrors of `nodes/`, `nodeconf/`, `cluster` and `incarnation`, folded into
- * an immutable snapshot on every change. Loads are not watched; they are read when somebody decides by them.
+ * Who is in the cluster, as this node knows it: mirrors of `nodes/`, `nodeconf/`, `groups/`, `cluster` and `incarnation`, folded
+ * into an immutable snapshot on every change. Loads are not watched; they are read when somebody decides by them.
  */
-import { BoiError, type NodeId } from '@boi/core';
+import { BoiError, type GroupId, type NodeId } from '@boi/core';
 import { ABSENT } from '@boi/store';
 import { Mirror, onlyKey } from '../base/mirror.ts';
 import type { ClusterContext } from '../context.ts';
+import { Groups } from '../group/groups.ts';
+import { type GroupRecord, type GroupsRevRecord, groupsCodec } from '../group/records.ts';
 import { lastPart } from '../keys.ts';
 import {
   type ClusterRecord,
@@ -21,6 +23,9 @@ export class StoreMembership implements Membership {
   readonly #ctx: ClusterContext;
   readonly #nodes: Mirror<NodeRecord>;
   readonly #confs: Mirror<NodeConfRecord>;
+  readonly #groupsMirror: Mirror<GroupRecord | GroupsRevRecord>;
+  /** As the mirror last showed them; undefined: changed since. */
+  #groups: Groups | undefined;
   readonly #cluster: Mirror<ClusterRecord>;
   readonly #incarnation: Mirror<IncarnationRecord>;
   readonly #listeners = new Set<(snapshot: MembershipSnapshot) => void>();
@@ -36,6 +41,10 @@ export class StoreMembership implements Membership {
     const { relistMs } = config;
     this.#nodes = new Mirror({ ctx, range: keys.nodes(), codec: codecs.node, what: 'nodes', relistMs });
     this.#confs = new Mirror({ ctx, range: keys.nodeconfs(), codec: codecs.nodeconf, what: 'nodeconf', relistMs });
+    this.#groupsMirror = new Mirror({ ctx, range: keys.groups(), codec: groupsCodec, what: 'groups', relistMs });
+    this.#groupsMirror.onChange(() => {
+      this.#groups = undefined;
+    });
     this.#cluster = new Mirror({
       ctx,
       range: onlyKey(keys.cluster()),
@@ -54,7 +63,7 @@ export class StoreMembership implements Membership {
 
   /** Resolves when everything has been read once. */
   async start(): Promise<void> {
-    const mirrors = [this.#nodes, this.#confs, this.#cluster, this.#incarnation];
+    const mirrors = this.#mirrors();
     for (const mirror of mirrors) mirror.onChange(() => this.#changed());
     await Promise.all(mirrors.map((mirror) => mirror.start()));
     this.snapshot();
@@ -62,12 +71,12 @@ export class StoreMembership implements Membership {
 
   async stop(): Promise<void> {
     this.#listeners.clear();
-    await Promise.all([this.#nodes, this.#confs, this.#cluster, this.#incarnation].map((mirror) => mirror.stop()));
+    await Promise.all(this.#mirrors().map((mirror) => mirror.stop()));
   }
 
   /** Reads everything again now: after a transaction was refused because something here had changed. */
   async resync(): Promise<void> {
-    await Promise.all([this.#nodes, this.#confs, this.#cluster, this.#incarnation].map((mirror) => mirror.resync()));
+    await Promise.all(this.#mirrors().map((mirror) => mirror.resync()));
   }
 
   snapshot(): MembershipSnapshot {
@@ -90,6 +99,10 @@ export class StoreMembership implements Membership {
 
   cachedLoads(): ReadonlyMap<NodeId, LoadRecord> {
     return this.#loads;
+  }
+
+  #mirrors(): readonly Mirror<unknown>[] {
+    return [this.#nodes, this.#confs, this.#groupsMirror, this.#cluster, this.#incarnation] as Mirror<unknown>[];
   }
 
   #changed(): void {
@@ -132,8 +145,20 @@ export class StoreMembership implements Membership {
       clusterRevision: cluster.modRevision,
       incarnation: incarnation.record.id,
       incarnationRevision: incarnation.modRevision,
+      groups: this.#groups ?? this.#foldGroups(),
       revision: this.#nodes.revision,
     };
+  }
+
+  /** The mirror shows what one transaction wrote at once, so the groups are those of their revision. */
+  #foldGroups(): Groups {
+    const rev = this.#groupsMirror.entries.get(this.#ctx.keys.groupsRev());
+    const byId = new Map<GroupId, GroupRecord>();
+    for (const { key, record } of this.#groupsMirror.sorted()) {
+      if ('members' in record) byId.set(lastPart(key) as GroupId, record);
+    }
+    this.#groups = new Groups(byId, rev?.modRevision ?? ABSENT);
+    return this.#groups;
   }
 
   async #readLoads(): Promise<ReadonlyMap<NodeId, LoadRecord>> {

@@ -18,6 +18,7 @@ import {
   type TaskId,
 } from '@boi/core';
 import { type Compare, unchanged } from '@boi/store';
+import { targetOf } from '../group/target.ts';
 import type { Keys } from '../keys.ts';
 import type { Member, MembershipSnapshot } from '../membership/membership-types.ts';
 import type { LoadRecord, QueueEntry } from '../records.ts';
@@ -54,13 +55,18 @@ export function capabilitiesOf(member: Member): NodeCapabilities {
 }
 
 /** Whether the node's kind is right for the task, whatever state it is in now. */
-export function matches(member: Member, facts: PlacementFacts): boolean {
-  return inTarget(member, facts.target) && mismatch(requirementsOf(facts), capabilitiesOf(member)) === undefined;
+export function matches(member: Member, facts: PlacementFacts, snapshot: MembershipSnapshot): boolean {
+  return inTarget(member, facts, snapshot) && mismatch(requirementsOf(facts), capabilitiesOf(member)) === undefined;
 }
 
 /** Whether the task may be put there now. */
-export function isCandidate(member: Member, facts: PlacementFacts, nowMs: number): boolean {
-  return stateExclusion(member, nowMs) === undefined && matches(member, facts);
+export function isCandidate(
+  member: Member,
+  facts: PlacementFacts,
+  nowMs: number,
+  snapshot: MembershipSnapshot,
+): boolean {
+  return stateExclusion(member, nowMs) === undefined && matches(member, facts, snapshot);
 }
 
 /** For pure weighted rendezvous hashing over nodes: weight is slots. */
@@ -69,10 +75,20 @@ export function weighted(members: readonly Member[]): Candidate<NodeId>[] {
 }
 
 /** Counts of the constraints that rule the nodes out: what `task show` prints. */
-export function explainUnplaced(members: readonly Member[], facts: PlacementFacts, nowMs: number): WhyUnplaced {
+export function explainUnplaced(
+  members: readonly Member[],
+  facts: PlacementFacts,
+  nowMs: number,
+  snapshot: MembershipSnapshot,
+): WhyUnplaced {
+  if (facts.target !== undefined && !members.some((member) => inTarget(member, facts, snapshot))) {
+    const nodes = members.length;
+    const summary = targetOf(snapshot, facts.target).explain(nodes);
+    return { summary, constraints: nodes === 0 ? [] : [{ constraint: 'not in target', nodes }] };
+  }
   const nodes = members.map((member): ExplainedNode => {
     const capabilities = capabilitiesOf(member);
-    const excluded = inTarget(member, facts.target) ? stateExclusion(member, nowMs) : 'not in target';
+    const excluded = inTarget(member, facts, snapshot) ? stateExclusion(member, nowMs) : 'not in target';
     return { capabilities, excluded };
   });
   const { summary, constraints } = explain(requirementsOf(facts), nodes);
@@ -101,8 +117,8 @@ export function createPlacer(
     let found = known.get(key);
     if (found === undefined) {
       const open = members.filter(({ id }) => exclude === undefined || !exclude.has(id));
-      const able = open.filter((member) => isCandidate(member, facts, nowMs));
-      found = { members: able, ...(able.length === 0 ? { why: explainUnplaced(open, facts, nowMs) } : {}) };
+      const able = open.filter((member) => isCandidate(member, facts, nowMs, snapshot));
+      found = { members: able, ...(able.length === 0 ? { why: explainUnplaced(open, facts, nowMs, snapshot) } : {}) };
       known.set(key, found);
     }
     return found;
@@ -114,7 +130,7 @@ export function createPlacer(
       const chosen = choose(task, loaded);
       const member = able.find(({ id }) => id === chosen);
       if (member === undefined) {
-        return { member: undefined, why: why ?? explainUnplaced(able, facts, nowMs) };
+        return { member: undefined, why: why ?? explainUnplaced(able, facts, nowMs, snapshot) };
       }
       (load.get(member.id) as Load).queued += facts.slots ?? 1;
       return {
@@ -127,8 +143,8 @@ export function createPlacer(
   };
 }
 
-function inTarget({ id, record }: Member, target: string | undefined): boolean {
-  return target === undefined || target === id || target === record.name;
+function inTarget({ id }: Member, { target }: PlacementFacts, snapshot: MembershipSnapshot): boolean {
+  return target === undefined || targetOf(snapshot, target).has(id);
 }
 
 function stateExclusion({ conf }: Member, nowMs: number): Exclusion | undefined {

@@ -78,7 +78,8 @@ export function planRebalance(
 ): PlannedMove[] {
   const { keys, clock } = ctx;
   const nowMs = clock.now();
-  const members = [...membership.snapshot().members.values()].filter((member) => isSchedulable(member, nowMs));
+  const snapshot = membership.snapshot();
+  const members = [...snapshot.members.values()].filter((member) => isSchedulable(member, nowMs));
   const newcomer = members.find(({ id }) => id === joined);
   if (newcomer === undefined) return [];
   const placed = { member: newcomer, compares: [unchanged(keys.node(joined), newcomer.modRevision)], why: 'it joined' };
@@ -89,7 +90,7 @@ export function planRebalance(
     if (record.claim !== undefined) continue;
     const facts = placementFactsOf(record);
     const kind = JSON.stringify(facts);
-    const candidates = able.get(kind) ?? members.filter((member) => isCandidate(member, facts, nowMs));
+    const candidates = able.get(kind) ?? members.filter((member) => isCandidate(member, facts, nowMs, snapshot));
     able.set(kind, candidates);
     const task = lastPart(stored.key) as TaskId;
     if (winner(task, weighted(candidates)) !== joined) continue;

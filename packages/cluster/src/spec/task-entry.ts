@@ -19,13 +19,14 @@ export interface EntryFacts {
 
 export function newEntry(facts: EntryFacts): QueueEntry {
   const { prj, definition, chunk, nowMs } = facts;
-  const { requires, slots, exclusive, key, priority } = definition;
+  const { requires, target, slots, exclusive, key, priority } = definition;
   return {
     v: SCHEMA_VERSION,
     prj,
     ...(requires === undefined || requires.length === 0
       ? {}
       : { requires: requires as NonNullable<QueueEntry['requires']> }),
+    ...(target === undefined ? {} : { target }),
     ...(slots === undefined || slots === 1 ? {} : { slots }),
     ...(exclusive === true ? { exclusive } : {}),
     ...(key === undefined ? {} : { lock: { hash: keyHash(key.name), limit: key.limit } }),

@@ -2,7 +2,10 @@
  * A task's fields after the schema check, the merge of spec, defaults and task, and what one instance makes of them.
  * Fields without expressions are built once and shared by all instances of a task.
  */
+
 import type { Command, Requirement, RetryPolicy, TaskDefinition, When } from '../definition.ts';
+import { isId } from '../ids.ts';
+import { validateName } from '../names.ts';
 import type { MatrixFile } from './instances.ts';
 import { type Condition, readRequirements } from './requirements.ts';
 import { type InstanceValues, isTemplate, literalHead, render, type Text } from './template.ts';
@@ -13,6 +16,7 @@ type CommandFile = Text | readonly Text[];
 export interface FieldsFile {
   readonly run?: CommandFile;
   readonly requires?: Readonly<Record<string, Condition>>;
+  readonly target?: Text;
   readonly slots?: number;
   readonly env?: Readonly<Record<string, Text>>;
   readonly secrets?: readonly string[];
@@ -59,6 +63,7 @@ export type FieldProblem = (path: readonly string[], message: string) => void;
 const FIELDS = [
   'run',
   'requires',
+  'target',
   'slots',
   'env',
   'secrets',
@@ -145,6 +150,7 @@ export function buildFields(
 ): Partial<TaskDefinition> {
   const { run, when, slots, secrets, timeout, grace, priority, exclusive, outputs } = fields;
   const requires = buildRequires(fields, values, problem);
+  const target = buildTarget(fields, values, problem);
   const env = buildEnv(fields, values);
   const workdir = buildWorkdir(fields, values, problem);
   const retries = buildRetries(fields, problem);
@@ -154,6 +160,7 @@ export function buildFields(
     ...(run === undefined ? {} : { run: command(run, values) }),
     ...(when === undefined || when === 'success' ? {} : { when }),
     ...(requires === undefined ? {} : { requires }),
+    ...(target === undefined ? {} : { target }),
     ...(slots === undefined || slots === 1 ? {} : { slots }),
     ...(env === undefined ? {} : { env }),
     ...(secrets === undefined || secrets.length === 0 ? {} : { secrets }),
@@ -186,6 +193,17 @@ function buildRequires(
   const { requirements, problems } = readRequirements(requires, values);
   for (const { key, message } of problems) problem(['requires', key], message);
   return requirements.length === 0 ? undefined : requirements;
+}
+
+function buildTarget({ target }: FieldsFile, values: InstanceValues, problem: FieldProblem): string | undefined {
+  if (target === undefined) return undefined;
+  const text = render(target, values);
+  if (isId(text, 'node') || isId(text, 'group')) return text;
+  const fault = isId(text)
+    ? 'must be a node or a group; this is the id of something else'
+    : validateName(text)?.message;
+  if (fault !== undefined) problem(['target'], fault);
+  return fault === undefined ? text : undefined;
 }
 
 function buildEnv({ env }: FieldsFile, values: InstanceValues): Readonly<Record<string, string>> | undefined {

@@ -23,6 +23,8 @@ export const SPEC_LIMITS = {
   /** Tasks after expansion unless the caller says otherwise. The index of a task has four base32 characters: 1,048,575 at most. */
   tasksDefaultMax: 200_000,
   refLengthMax: 64,
+  /** UTF-16 units; a name has at most 128 code points. */
+  targetLengthMax: 256,
   /** With the coordinates of a matrix. */
   instanceRefLengthMax: 256,
   descriptionLengthMax: 2_000,

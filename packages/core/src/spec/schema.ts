@@ -45,6 +45,15 @@ const shared = {
       },
     ),
   ),
+  target: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: L.targetLengthMax,
+      ...template,
+      description:
+        'Only this node, or only the nodes of this group: an id or a name. Looked up when the task is placed and again when it is claimed; a name that several have is nobody’s.',
+    }),
+  ),
   slots: Type.Optional(
     Type.Integer({
       minimum: 0,

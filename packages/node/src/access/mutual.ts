@@ -10,7 +10,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { IdentityDirectory, User } from '@boi/cluster';
-import type { Clock, ProjectId, UserId } from '@boi/core';
+import { type Clock, type ProjectId, USER_ROLES, type UserId, type UserRole } from '@boi/core';
 import { identityOfPeer, type PeerAnswer, readUserSecret, userSecretMatches } from '@boi/identity';
 import type { Keychain } from '../identity/keychain.ts';
 import type { Caller } from './caller.ts';
@@ -20,6 +20,8 @@ import type { RateLimiter } from './rate-limit.ts';
 export interface MutualAccessOptions {
   readonly keychain: Pick<Keychain, 'cluster' | 'trusted' | 'generation'>;
   readonly directory: Pick<IdentityDirectory, 'standing' | 'user'>;
+  /** The role that the groups `admins` and `operators` give a user, if any. */
+  readonly roleByGroups: (user: UserId) => UserRole | undefined;
   readonly project: (idOrName: string) => Promise<ProjectId>;
   readonly limiter: RateLimiter;
   readonly clock: Clock;
@@ -82,7 +84,7 @@ export function mutualAccess(options: MutualAccessOptions): Access {
         expiresAt: peer.notAfter,
       };
     }
-    return { ...callerOf(standing.user), credential: 'certificate', expiresAt: peer.notAfter };
+    return { ...callerOf(standing.user, options), credential: 'certificate', expiresAt: peer.notAfter };
   };
 
   const bySecret = (header: string): Caller => {
@@ -92,7 +94,7 @@ export function mutualAccess(options: MutualAccessOptions): Access {
     const matches = userSecretMatches(user?.secretHash, presented?.hash ?? '');
     if (user === undefined || !matches) return refuse('unknown');
     if (user.revokedAt !== undefined) return refuse('revoked');
-    return { ...callerOf(user), credential: 'secret' };
+    return { ...callerOf(user, options), credential: 'secret' };
   };
 
   return {
@@ -106,6 +108,9 @@ export function mutualAccess(options: MutualAccessOptions): Access {
   };
 }
 
-function callerOf({ id, name, role, project }: User) {
+/** The higher of the role it was created with and that of its groups; a limit to a project holds in any case. */
+function callerOf({ id, name, role: own, project }: User, { roleByGroups }: Pick<MutualAccessOptions, 'roleByGroups'>) {
+  const given = roleByGroups(id) ?? own;
+  const role = USER_ROLES.indexOf(given) > USER_ROLES.indexOf(own) ? given : own;
   return { kind: 'user' as const, id, name, role, ...(project === undefined ? {} : { project }) };
 }

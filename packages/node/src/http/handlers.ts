@@ -1,7 +1,7 @@
 /** One handler per route: resolves names to ids, calls the cluster, answers wire types. Nothing is decided here. */
 
 import type { ClusterApi } from '@boi/cluster';
-import type { DispatchBody, NodeId, ProjectId, RouteQuery, SpecId } from '@boi/core';
+import type { DispatchBody, GroupMembers, NodeId, ProjectId, RouteQuery, SpecId } from '@boi/core';
 import { BoiError, validateLogQuery } from '@boi/core';
 import { actorOf, actorView } from '../access/caller.ts';
 import type { IdentityDesk } from '../identity/desk.ts';
@@ -98,6 +98,13 @@ export function createHandlers({ api, relay, self, version, desk }: HandlerDeps)
       desk === undefined
         ? api.removeNode(await node(params))
         : desk.removeNode(params.nod as string, async () => api.removeNode(await node(params)), caller),
+    'group.create': async ({ body, caller }) => api.createGroup((body as { name?: string }).name, actorOf(caller)),
+    'group.list': async ({ query }) => api.listGroups(query as RouteQuery<'group.list'>),
+    'group.show': async ({ params }) => api.group(params.grp as string),
+    'group.add': async ({ params, body }) => api.addToGroup(params.grp as string, (body as GroupMembers).members),
+    'group.remove': async ({ params, body }) =>
+      api.removeFromGroup(params.grp as string, (body as GroupMembers).members),
+    'group.delete': async ({ params }) => api.deleteGroup(params.grp as string),
     'cluster.show': async ({ query, reply }) =>
       aged(reply, await api.cluster((query as RouteQuery<'cluster.show'>).stale)),
     'cluster.pause': async ({ caller }) => api.setPaused(true, actorOf(caller)),

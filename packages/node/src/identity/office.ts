@@ -4,8 +4,8 @@
  * need it; `started` by the daemon once it is a member.
  */
 import type { RequestOptions } from 'node:https';
-import { ClusterIdentity, type ClusterNodeHandle } from '@boi/cluster';
-import { BoiError, type NodeId } from '@boi/core';
+import { ClusterIdentity, type ClusterNodeHandle, roleByGroups } from '@boi/cluster';
+import { BoiError, type NodeId, type UserId, type UserRole } from '@boi/core';
 import { IdentityFiles } from '@boi/identity';
 import type { Store } from '@boi/store';
 import { type Logger, systemClock, systemRandom } from '@boi/system';
@@ -79,6 +79,7 @@ export class Office {
     this.access = mutualAccess({
       keychain,
       directory,
+      roleByGroups: (user) => roleOf(member, user),
       project,
       limiter,
       clock,
@@ -210,4 +211,14 @@ export class Office {
 interface Saved {
   readonly etcd: readonly string[];
   readonly prefix: string;
+}
+
+/** What the groups of the cluster give a user; a node that does not know them yet gives nothing. */
+function roleOf(member: () => ClusterNodeHandle, user: UserId): UserRole | undefined {
+  try {
+    return roleByGroups(member().snapshot().groups, user);
+  } catch (error) {
+    if (error instanceof BoiError && error.code === 'unavailable') return undefined;
+    throw error;
+  }
 }
