@@ -47,6 +47,15 @@ describe('admin nodes', () => {
     expect(await admins()).toEqual([testNode(1)]);
   });
 
+  test('revoked by two at once are revoked by the first', async () => {
+    const [a, b] = [await rig.join(1), await rig.join(2)];
+    for (const node of [a, b]) await rig.identity.grantAdmin(node, ROOT);
+    const late = rig.from(1, () => rig.identity.revokeAdmin(a, ROOT));
+    await late.revokeAdmin(a, { kind: 'user', id: 'usr_late' });
+    const lines = (await rig.identity.listAudit()).items.filter(({ what }) => what === 'admin.revoke');
+    expect(lines).toMatchObject([{ actor: ROOT }]);
+  });
+
   test('a revocation goes on when its witness is revoked, as long as there is another', async () => {
     const [a, b] = [await rig.join(1), await rig.join(2)];
     await rig.identity.grantAdmin(a, ROOT);
