@@ -27,6 +27,7 @@ async function start(options: Partial<DevOptions> = {}): Promise<DevCluster> {
     slots: 2,
     port: 0,
     store: 'memory',
+    insecure: true,
     dataDir: dir,
     log: createLogger({ name: 'test', level: 'silent' }),
     onFatal: (error) => {
@@ -190,6 +191,7 @@ test('a second daemon on the same data directory is refused while the first live
       port: 0,
       store: 'memory',
       dataDir: dir,
+      insecure: true,
       log: createLogger({ name: 'test', level: 'silent' }),
       onFatal: () => undefined,
     }),

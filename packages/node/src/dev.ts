@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { BoiError } from '@boi/core';
 import { EtcdStore, MemoryServer, type Store } from '@boi/store';
 import { type Logger, systemClock, systemRandom } from '@boi/system';
-import { DAEMON_SETTINGS, type DaemonConfig, resolveDaemonConfig } from './config.ts';
+import { type DaemonConfig, resolveDaemonConfig } from './config.ts';
 import { Daemon } from './daemon.ts';
 import { EtcdProcess } from './etcd-process.ts';
 import { makeDevIdentities } from './identity/dev-identities.ts';
@@ -25,7 +25,7 @@ export interface DevOptions {
   readonly dataDir?: string;
   /** Labels of all nodes, `key=value`. */
   readonly labels?: readonly string[];
-  /** Plain HTTP without identities. Default: as the setting `insecure` of `join`. */
+  /** Plain HTTP without identities. Default false. */
   readonly insecure?: boolean;
   readonly log: Logger;
   /** Something that cannot be mended while running: the caller stops everything. */
@@ -52,7 +52,7 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
   if (temporary) undo.push(() => rm(dataDir, { recursive: true, force: true }));
   try {
     const { connect, endpoint } = await openStore(options, dataDir, undo);
-    const insecure = options.insecure ?? DAEMON_SETTINGS.insecure.default === 'true';
+    const insecure = options.insecure ?? false;
     const configs = Array.from({ length: options.nodes }, (_, i) => nodeConfig(options, dataDir, i, insecure));
     const identityDir = insecure ? undefined : await makeIdentities(options, configs, connect, endpoint);
     const nodes: Daemon[] = [];

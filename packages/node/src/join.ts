@@ -18,9 +18,14 @@ export async function startNode(config: DaemonConfig, log: Logger): Promise<Daem
   const dataDir = config['data-dir'];
   const files = new IdentityFiles(dataDir);
   const token = await joinToken(config);
-  const secure = !config.insecure || token !== undefined || (await files.read('certificate')) !== undefined;
-  checkSettings(config, secure);
-  if (!secure) return Daemon.start({ config, store: await openEtcd(config), log });
+  checkSettings(config, !config.insecure);
+  if (config.insecure && (token !== undefined || (await files.read('certificate')) !== undefined)) {
+    throw new BoiError(
+      'config-invalid',
+      `--insecure serves without identities, but ${token === undefined ? `${files.dir} holds one` : 'a join token is given'}; leave one of the two`,
+    );
+  }
+  if (config.insecure) return Daemon.start({ config, store: await openEtcd(config), log });
   const lock = await lockDataDir(dataDir);
   try {
     await requireIdentity(config, files, token, log);

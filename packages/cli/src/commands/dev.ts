@@ -26,12 +26,20 @@ export async function startDev(session: Session, args: Args): Promise<number> {
       onFatal: fatal,
       ...(slots === undefined ? {} : { slots }),
       ...(dataDir === undefined ? {} : { dataDir }),
+      ...(args.switch('insecure') ? { insecure: true } : {}),
     };
     const cluster = await node.startDev(options);
     const endpoints = cluster.nodes.map((n) => n.address);
-    const restore = args.switch('no-context') ? undefined : await becomeCurrent(session, endpoints);
+    const credentials = cluster.identityDir === undefined ? {} : { credentials: cluster.identityDir };
+    const context: Context = { endpoints, ...credentials };
+    const restore = args.switch('no-context') ? undefined : await becomeCurrent(session, context);
     for (const n of cluster.nodes) await session.print(`${n.address}  ${displayName(n.name, n.id)}\n`);
-    const how = restore === undefined ? `use --endpoints ${endpoints.join(',')}` : 'the current context is dev';
+    const how =
+      restore !== undefined
+        ? 'the current context is dev'
+        : cluster.identityDir === undefined
+          ? `use --endpoints ${endpoints.join(',')}`
+          : `use boi-node context add NAME ${endpoints.join(' ')} --identity ${cluster.identityDir}`;
     await session.print(`ready: ${cluster.nodes.length} nodes, ${how}; Ctrl-C stops it\n`);
     return async () => {
       await restore?.();
@@ -40,15 +48,15 @@ export async function startDev(session: Session, args: Args): Promise<number> {
   });
 }
 
-async function becomeCurrent(session: Session, endpoints: readonly string[]): Promise<() => Promise<void>> {
+async function becomeCurrent(session: Session, context: Context): Promise<() => Promise<void>> {
   const { env } = session.io;
   let before: { readonly current: string | undefined; readonly dev: Context | undefined } | undefined;
   await updateConfig(env, (config) => {
     before = { current: config.current, dev: config.contexts[CONTEXT] };
-    return { ...config, current: CONTEXT, contexts: { ...config.contexts, [CONTEXT]: { endpoints } } };
+    return { ...config, current: CONTEXT, contexts: { ...config.contexts, [CONTEXT]: context } };
   });
   return async () => {
-    await updateConfig(env, (config) => restored(config, endpoints, before?.current, before?.dev));
+    await updateConfig(env, (config) => restored(config, context.endpoints, before?.current, before?.dev));
   };
 }
 

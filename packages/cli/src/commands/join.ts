@@ -7,13 +7,14 @@ import { untilStopped } from './until-stopped.ts';
 export async function joinCluster(session: Session, args: Args): Promise<number> {
   const { config } = await readDaemonConfig(session, args);
   const [node, system] = await Promise.all([import('@boi/node'), import('@boi/system')]);
-  if (!args.switch('insecure')) {
-    session.note(
-      'boi-node: the API is plain HTTP without identities, on loopback only; --insecure says that this is intended',
-    );
-  }
   const level = config['log-level'] as 'debug' | 'info' | 'warn' | 'error';
   const log = system.createLogger({ name: 'boi-node', level });
+  if (args.switch('enroll-only')) {
+    const id = await node.enrollNode(config, log);
+    session.note('enrolled; start it with `boi-node join` and the same settings');
+    await session.print(`${id}\n`);
+    return 0;
+  }
   return untilStopped(session, async () => {
     const daemon = await node.startNode(config, log);
     return () => daemon.stop();

@@ -70,6 +70,12 @@ export class Shell {
     return shell;
   }
 
+  /** Without a context. */
+  static async bare(dir: string): Promise<Shell> {
+    await mkdir(dir, { recursive: true });
+    return new Shell(join(dir, 'config'));
+  }
+
   start(words: readonly string[], stdin = ''): Running {
     return new Running(spawn(process.execPath, [COMMAND, ...words], { env: this.#env() }), stdin);
   }

@@ -100,7 +100,7 @@ export function createDaemonServer({
     ...(office === undefined
       ? { access: openAccess(limiter) }
       : { access: office.access, tls: office.keychain, audit: auditOf(office, counted) }),
-    notice: () => noticeOf(member),
+    notice: () => notices(member, office),
     plain,
     log,
     onRequest: (route, status, seconds) => {
@@ -147,7 +147,18 @@ function certificateFacts({ certificate, caFingerprint }: Office['keychain']) {
   return { fingerprint, caFingerprint, notAfter, daysRemaining: daysRemaining({ notAfter }, systemClock.now()) };
 }
 
-/** For every answer; a node that is still joining has nothing to say. */
+/** Said with every answer of a node without identities, so that every command says it. */
+const INSECURE_NOTICE =
+  'this node runs without identities (--insecure): whoever can open a connection on its host may do everything';
+
+function notices(member: () => ClusterNodeHandle, office: Office | undefined): string | undefined {
+  const said = [office === undefined ? INSECURE_NOTICE : undefined, noticeOf(member)].filter(
+    (text) => text !== undefined,
+  );
+  return said.length === 0 ? undefined : said.join('; ');
+}
+
+/** A node that is still joining has nothing to say. */
 function noticeOf(member: () => ClusterNodeHandle): string | undefined {
   try {
     return member().api.notice();
