@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 // Tests run from the TypeScript sources: the `@boi/source` condition of every package's exports map.
+const recorder = join(import.meta.dirname, '.ci/problems/record.ts');
 const source = {
   resolve: { conditions: ['@boi/source', 'node', 'import', 'module', 'default'] },
   ssr: { resolve: { conditions: ['@boi/source', 'node', 'import', 'module', 'default'] } },
@@ -14,6 +16,7 @@ export default defineConfig({
         ...source,
         test: {
           name: 'unit',
+          setupFiles: [recorder],
           include: ['packages/*/src/**/*.test.ts', 'plugins/*/src/**/*.test.ts'],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**', '**/dist/**'],
         },
@@ -23,7 +26,8 @@ export default defineConfig({
         test: {
           // About the repository itself: lint rules, examples, documentation.
           name: 'repository',
-          include: ['.ci/**/*.test.ts', 'examples/**/*.test.ts'],
+          setupFiles: [recorder],
+          include: ['.ci/**/*.test.ts', 'examples/**/*.test.ts', 'docs/test/**/*.test.ts'],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -34,10 +38,13 @@ export default defineConfig({
         test: {
           // Real etcd, real processes: needs etcd on PATH. One file at a time, so that servers do not starve each other.
           name: 'integration',
+          setupFiles: [recorder],
           include: [
             'packages/*/src/**/*.integration.test.ts',
+            'plugins/*/src/**/*.integration.test.ts',
             'packages/*/test/**/*.integration.test.ts',
             'examples/**/*.integration.test.ts',
+            'docs/test/**/*.integration.test.ts',
           ],
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,
