@@ -44,7 +44,7 @@ export class Runs implements PoolPlugin {
     this.#program = program;
   }
 
-  spawn({ taskId, fence, argv, env, workdir }: pool.SpawnRequest__Output): Promise<pool.SpawnResponse> {
+  async spawn({ taskId, fence, argv, env, workdir }: pool.SpawnRequest__Output): Promise<pool.SpawnResponse> {
     const key = { taskId, fence };
     return this.#inTurn(key, async () => {
       const folder = this.#folder(key);
@@ -123,7 +123,7 @@ export class Runs implements PoolPlugin {
     });
   }
 
-  release(key: RunKey): Promise<void> {
+  async release(key: RunKey): Promise<void> {
     return this.#inTurn(key, async () => {
       const folder = this.#folder(key);
       if (existsSync(join(folder, 'keeper.pid'))) await this.#stop(key, 0);

@@ -33,7 +33,7 @@ export class NodeProcesses {
     this.#max = max;
   }
 
-  provision(request: provisioner.ProvisionRequest__Output): Promise<provisioner.ProvisionResponse> {
+  async provision(request: provisioner.ProvisionRequest__Output): Promise<provisioner.ProvisionResponse> {
     return this.#inTurn(request.requestId, async () => {
       const folder = this.#folder(request.requestId);
       const known = readStarted(folder);
@@ -46,7 +46,7 @@ export class NodeProcesses {
     });
   }
 
-  deprovision(requestId: string): Promise<provisioner.DeprovisionResponse> {
+  async deprovision(requestId: string): Promise<provisioner.DeprovisionResponse> {
     return this.#inTurn(requestId, async () => {
       const folder = this.#folder(requestId);
       const existed = existsSync(folder);

@@ -28,7 +28,7 @@ export class Worktrees {
     this.#allow = allow;
   }
 
-  prepare(request: workspace.PrepareRequest__Output): Promise<workspace.PrepareResponse> {
+  async prepare(request: workspace.PrepareRequest__Output): Promise<workspace.PrepareResponse> {
     const { taskId, fence, source, ref } = request;
     const key = keyOf(taskId, fence);
     this.#checkSource(source);
@@ -51,7 +51,12 @@ export class Worktrees {
     });
   }
 
-  cleanup({ taskId, fence, keep, pushBranch }: workspace.CleanupRequest__Output): Promise<workspace.CleanupResponse> {
+  async cleanup({
+    taskId,
+    fence,
+    keep,
+    pushBranch,
+  }: workspace.CleanupRequest__Output): Promise<workspace.CleanupResponse> {
     const key = keyOf(taskId, fence);
     if (pushBranch !== '' && !/^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$/.test(pushBranch))
       throw new Refusal('invalid-argument', 'push_branch must be the name of a branch');

@@ -15,14 +15,15 @@ if (kind === undefined || command === undefined) {
   process.exit(2);
 }
 
-const results = await runConformance({
+runConformance({
   plugin: { kind, command, args },
   ...(values.source === undefined ? {} : { source: values.source }),
   onResult: ({ name, ok, problem, tookMs }) =>
     process.stdout.write(
       `${ok ? 'ok  ' : 'FAIL'}  ${name} (${Math.round(tookMs)} ms)${ok ? '' : `\n      ${problem}`}\n`,
     ),
+}).then((results) => {
+  const failed = results.filter(({ ok }) => !ok).length;
+  process.stdout.write(`${results.length - failed} of ${results.length} checks passed\n`);
+  process.exitCode = failed === 0 ? 0 : 1;
 });
-const failed = results.filter(({ ok }) => !ok).length;
-process.stdout.write(`${results.length - failed} of ${results.length} checks passed\n`);
-process.exitCode = failed === 0 ? 0 : 1;

@@ -84,14 +84,14 @@ switch (mode) {
   case 'leaver': {
     // Ends and leaves a child of its group behind.
     const child = spawn('sleep', ['3600'], { stdio: 'ignore' });
-    writeFileSync(argument, String(child.pid));
+    if (argument !== '') writeFileSync(argument, String(child.pid));
     process.exit(4);
     break;
   }
   case 'stubborn': {
     process.on('SIGTERM', () => process.stderr.write('no\n'));
     const child = spawn('sh', ['-c', 'trap "" TERM; sleep 3600 & wait'], { stdio: 'ignore' });
-    writeFileSync(argument, String(child.pid));
+    if (argument !== '') writeFileSync(argument, String(child.pid));
     afterwards(serve());
     break;
   }

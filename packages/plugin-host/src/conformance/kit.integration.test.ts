@@ -1,0 +1,56 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { bundleProgram } from '../testing/bundle.ts';
+import { runConformance } from './kit.ts';
+
+let program: string;
+let command: string;
+beforeAll(async () => {
+  program = await bundleProgram(join(import.meta.dirname, '../testing/misbehaving-plugin.ts'));
+  command = await bundleProgram(join(import.meta.dirname, 'main.ts'));
+});
+
+const failed = async (mode: string) => {
+  const plugin = { kind: 'router' as const, command: process.execPath, args: [program, mode], readyTimeoutMs: 10_000 };
+  return (await runConformance({ plugin })).filter(({ ok }) => !ok);
+};
+
+describe('the conformance kit', () => {
+  test.each(['garbage', 'crash', 'wrong-major'])(
+    'stops at the first check when there is no handshake: %s',
+    async (mode) => {
+      expect(await failed(mode)).toMatchObject([{ name: expect.stringContaining('answers the handshake') }]);
+    },
+  );
+
+  test('finds advice that breaks the contract', async () => {
+    const [first] = await failed('nonsense');
+    expect(first).toMatchObject({
+      name: 'rates candidates for one task and for 256',
+      problem: expect.stringContaining('preference'),
+    });
+  });
+
+  test('finds a plugin that refuses nothing', async () => {
+    expect((await failed('well')).map(({ name }) => name)).toContain(
+      'refuses a request without tasks or candidates, and lives',
+    );
+  });
+
+  test('finds a plugin that must be killed', async () => {
+    expect((await failed('stubborn')).map(({ name }) => name)).toContain(
+      'ends within 5 s of TERM, before it is killed',
+    );
+  });
+
+  test('is a command with a checklist and an exit code', () => {
+    const run = (...args: string[]) => spawnSync(process.execPath, [command, ...args], { encoding: 'utf8' });
+    const judged = run('--kind', 'router', '--', process.execPath, program, 'garbage');
+    expect(judged).toMatchObject({
+      status: 1,
+      stdout: expect.stringMatching(/^FAIL {2}prints BOI_READY.*0 of 1 checks passed\n$/s),
+    });
+    expect(run('--kind', 'nothing')).toMatchObject({ status: 2, stderr: expect.stringContaining('usage:') });
+  });
+});
