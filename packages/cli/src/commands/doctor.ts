@@ -29,7 +29,7 @@ const STORE_WARN_BYTES = 2 ** 30;
 const UNCLAIMED_WARN_MS = 5 * 60_000;
 const SPECS_MAX = 1_000;
 
-export async function examine(session: Session, _args: Args): Promise<number> {
+export async function examine(session: Session, args: Args): Promise<number> {
   const findings: Finding[] = [];
   const target = session.target();
   findings.push({
@@ -45,6 +45,12 @@ export async function examine(session: Session, _args: Args): Promise<number> {
     await checking(findings, 'waiting work', () => checkUnclaimed(session));
   }
   await present(session, findings);
+  const file = args.text('bundle');
+  if (file !== undefined) {
+    const { writeReport } = await import('../report/write.ts');
+    await writeReport(session, { file, log: args.text('log'), findings });
+    session.note(`${file} is written, without secrets that are known or look like one; read it before you send it`);
+  }
   if (!reachable) return 3;
   return findings.some((f) => f.level === 'error') ? 1 : 0;
 }

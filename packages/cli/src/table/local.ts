@@ -54,6 +54,15 @@ export const LOCAL_COMMANDS: readonly Command[] = [
     load: async () => (await import('../commands/context.ts')).addContext,
   },
   {
+    path: ['context', 'refresh'],
+    summary: 'Take over which CAs the cluster trusts now: while its CA is replaced, between `--plan` and `--execute`.',
+    examples: [
+      { line: 'boi-node context refresh', does: 'the current one' },
+      { line: 'boi-node context refresh --context lab', does: 'another one' },
+    ],
+    load: async () => (await import('../commands/context.ts')).refreshContext,
+  },
+  {
     path: ['context', 'use'],
     summary: 'Choose the cluster that commands talk to.',
     positionals: [CONTEXT],
@@ -151,10 +160,28 @@ export const LOCAL_COMMANDS: readonly Command[] = [
       'Check configuration, addresses, store, clocks, disk, versions and waiting work; each finding with the next command.',
     description: [
       'Exit code: 0 if nothing is wrong, 3 if the cluster cannot be reached, 1 for any other error found. Warnings do not change it.',
+      '--bundle makes an archive for a bug report: versions, configuration, findings, cluster, nodes, metrics and the end of a log. Secrets that are known here or look like one are taken out.',
+    ],
+    flags: [
+      {
+        name: 'bundle',
+        kind: 'text',
+        value: 'FILE',
+        completes: 'file',
+        summary: 'Also write this archive (tar.gz), mode 0600. It must not be there yet.',
+      },
+      {
+        name: 'log',
+        kind: 'text',
+        value: 'FILE',
+        completes: 'file',
+        summary: 'Log of a daemon; its last 2000 lines go into the archive.',
+      },
     ],
     examples: [
       { line: 'boi-node doctor', does: 'the chosen cluster' },
       { line: 'boi-node doctor --context lab -o json', does: 'for a program' },
+      { line: 'boi-node doctor --bundle report.tar.gz --log /var/log/boi-node.log', does: 'for a bug report' },
     ],
     load: async () => (await import('../commands/doctor.ts')).examine,
   },
