@@ -19,14 +19,16 @@ import type { Logger } from 'pino';
 import { Type } from 'typebox';
 import type { Caller } from '../access/caller.ts';
 import { type Access, enforceAccess } from '../access/enforce.ts';
+import {
+  BODY_BYTES_MAX,
+  CONNECTIONS_MAX,
+  ConnectionLimit,
+  HEADER_BYTES_MAX,
+  onClientError,
+  REQUEST_TIMEOUT_MS,
+} from './limits.ts';
 import { PROBLEM_TYPE, problemOf, toBoiError } from './problem.ts';
 import { createTlsServer, type TlsSource } from './tls-server.ts';
-
-/** A spec file of 1 MiB, escaped as a JSON string, with room for its variables. */
-const BODY_BYTES_MAX = 1536 * 1024;
-const HEADER_BYTES_MAX = 16 * 1024;
-const CONNECTIONS_MAX = 4096;
-const REQUEST_TIMEOUT_MS = 30_000;
 
 export interface Call {
   readonly params: Readonly<Record<string, string>>;
@@ -74,6 +76,8 @@ export interface ServerOptions {
   readonly log: Logger;
   /** Host names, besides loopback ones, under which this node may be asked. */
   readonly hosts?: readonly string[];
+  /** Default {@link CONNECTIONS_MAX}. */
+  readonly connectionsMax?: number;
   /** Said in the header `x-boi-notice` of every answer; printable ASCII. */
   readonly notice?: () => string | undefined;
   readonly onRequest?: (route: string, status: number, seconds: number) => void;
@@ -114,9 +118,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
             createTlsServer(tls, { headerBytesMax: HEADER_BYTES_MAX, requestTimeoutMs: REQUEST_TIMEOUT_MS }, handler),
         }),
     genReqId: requestIds(),
+    clientErrorHandler: onClientError,
     frameworkErrors: (error, request, reply) => sendProblem(request, reply, error),
   });
-  app.server.maxConnections = CONNECTIONS_MAX;
+  const connections = new ConnectionLimit(app.server, options.connectionsMax ?? CONNECTIONS_MAX);
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? strict : coercing).compile(schema));
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error));
@@ -141,7 +146,13 @@ export function createServer(options: ServerOptions): FastifyInstance {
     methodsOf.set(route.path, [...(methodsOf.get(route.path) ?? []), route.method]);
 
   const hosts = new Set(options.hosts ?? []);
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
+    try {
+      connections.refuse(request.raw.socket);
+    } catch (error) {
+      reply.header('connection', 'close');
+      throw error;
+    }
     const host = hostName(request.headers.host);
     // Over TLS the name was checked by the client, against the certificate.
     if (host === undefined || (options.tls === undefined && !(LOOPBACK_HOSTS.has(host) || hosts.has(host)))) {
