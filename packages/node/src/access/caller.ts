@@ -20,6 +20,8 @@ export interface NodeCaller {
   readonly name?: string;
   /** It holds the key of the CA, so nothing an admin may do could be kept from it. */
   readonly admin: boolean;
+  /** Of the certificate it shows. */
+  readonly fingerprint: string;
   readonly expiresAt: number;
 }
 

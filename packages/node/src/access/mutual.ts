@@ -81,6 +81,7 @@ export function mutualAccess(options: MutualAccessOptions): Access {
         id: node.id,
         ...(node.name === undefined ? {} : { name: node.name }),
         admin,
+        fingerprint: peer.fingerprint,
         expiresAt: peer.notAfter,
       };
     }

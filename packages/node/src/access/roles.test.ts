@@ -21,7 +21,7 @@ const user = (role: 'viewer' | 'operator' | 'admin'): Caller => ({
   role,
   credential: 'secret',
 });
-const node = (admin: boolean): Caller => ({ kind: 'node', id: NODE, admin, expiresAt: 0 });
+const node = (admin: boolean): Caller => ({ kind: 'node', id: NODE, admin, fingerprint: '', expiresAt: 0 });
 const CALLERS: Record<Exclude<Who, 'nobody'>, Caller> & Record<string, Caller> = {
   viewer: user('viewer'),
   operator: user('operator'),

@@ -1,8 +1,9 @@
 /** The handlers of the identity routes. A node that runs without identities refuses them all. */
-import { BoiError, LOG_STREAM_TYPE, type NodeId, type RouteBody, type RouteQuery } from '@boi/core';
+import { BoiError, LOG_STREAM_TYPE, type RouteBody, type RouteQuery } from '@boi/core';
+import type { NodeCaller } from '../access/caller.ts';
 import type { IdentityDesk } from '../identity/desk.ts';
 import type { Call, Handlers } from './server.ts';
-import { onceDrainedOrClosed } from './sse.ts';
+import { HEARTBEAT_MS, onceDrainedOrClosed } from './sse.ts';
 
 type IdentityRoute =
   | 'join'
@@ -22,7 +23,7 @@ export function createIdentityHandlers(desk: IdentityDesk | undefined): Identity
   const param = (call: Call, name: string) => call.params[name] as string;
   return {
     join: async ({ body }) => at().join(body as RouteBody<'join'>),
-    'cert.renew': async ({ body, caller }) => at().renew(nodeOf(caller), body as RouteBody<'cert.renew'>),
+    'cert.renew': async ({ body, caller }) => at().renew(asNode(caller), body as RouteBody<'cert.renew'>),
     'ca.show': async () => at().ca(),
     'ca.rotate': async ({ body, caller }) => at().rotateCa(body as RouteBody<'ca.rotate'>, caller),
     'admin.list': async () => at().admins(),
@@ -44,8 +45,8 @@ export function createIdentityHandlers(desk: IdentityDesk | undefined): Identity
   };
 }
 
-function nodeOf(caller: Call['caller']): NodeId {
-  if (caller.kind === 'node') return caller.id;
+function asNode(caller: Call['caller']): NodeCaller {
+  if (caller.kind === 'node') return caller;
   throw new BoiError('wrong-state', 'Only a node with a certificate can renew it.');
 }
 
@@ -55,6 +56,8 @@ async function streamLines(source: AsyncIterable<unknown>, { reply, signal }: Ca
   reply.hijack();
   raw.writeHead(200, { 'content-type': LOG_STREAM_TYPE, 'cache-control': 'no-store' });
   raw.flushHeaders();
+  // An empty line: silence for longer means that this node is gone.
+  const heartbeat = setInterval(() => raw.writableNeedDrain || raw.write('\n'), HEARTBEAT_MS);
   try {
     for await (const item of source) {
       if (raw.destroyed) break;
@@ -65,5 +68,7 @@ async function streamLines(source: AsyncIterable<unknown>, { reply, signal }: Ca
     // The head is out: a cut says to the reader that more should have come, unless it left by itself.
     raw.destroy();
     if (!signal.aborted) throw error;
+  } finally {
+    clearInterval(heartbeat);
   }
 }

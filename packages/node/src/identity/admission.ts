@@ -44,10 +44,14 @@ export async function admitNode(options: AdmissionOptions, body: RouteBody<'join
   return { node, cluster, certificate: certificate.pem, ca: trust, etcd: [...etcd], prefix };
 }
 
-/** A new certificate for a node that showed a good one; for its address of now. */
+/**
+ * A new certificate for a node, for its address of now. `presented` is the fingerprint of the certificate it showed, not of
+ * the newest in its record: answers may be lost, and the one it has must stay good however often it asks.
+ */
 export async function renewNode(
   options: AdmissionOptions,
   node: NodeId,
+  presented: string,
   body: RouteBody<'cert.renew'>,
 ): Promise<RouteAnswer<'cert.renew'>> {
   const { keychain, signing, identity, clock, random } = options;
@@ -64,7 +68,7 @@ export async function renewNode(
     { clock, random },
     { request, cluster: keychain.cluster, role: 'node', id: node, hosts },
   );
-  await identity.renewMember(node, member.certificate.fingerprint, certificate, body.address);
+  await identity.renewMember(node, presented, certificate, body.address);
   return { certificate: certificate.pem, ca: identity.directory.trustBundle() };
 }
 

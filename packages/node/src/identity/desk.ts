@@ -5,7 +5,6 @@
 import type {
   AuditView,
   CaView,
-  NodeId,
   RouteAnswer,
   RouteBody,
   RouteQuery,
@@ -13,11 +12,11 @@ import type {
   UserCredential,
   UserView,
 } from '@boi/core';
-import type { Caller } from '../access/caller.ts';
+import type { Caller, NodeCaller } from '../access/caller.ts';
 
 export interface IdentityDesk {
   join(body: RouteBody<'join'>): Promise<RouteAnswer<'join'>>;
-  renew(node: NodeId, body: RouteBody<'cert.renew'>): Promise<RouteAnswer<'cert.renew'>>;
+  renew(caller: NodeCaller, body: RouteBody<'cert.renew'>): Promise<RouteAnswer<'cert.renew'>>;
   ca(): Promise<CaView>;
   rotateCa(body: RouteBody<'ca.rotate'>, caller: Caller): Promise<CaView>;
   admins(): Promise<RouteAnswer<'admin.list'>>;

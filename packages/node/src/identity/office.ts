@@ -158,7 +158,7 @@ export class Office {
     const body = { csr, address: this.#address as string };
     if (this.identity.directory.isAdmin(node)) {
       try {
-        return await renewNode(this.#admission, node, body);
+        return await renewNode(this.#admission, node, this.keychain.certificate.fingerprint, body);
       } catch (error) {
         if (!(error instanceof BoiError && error.code === 'not-admin-node')) throw error;
       }

@@ -20,7 +20,7 @@ import {
   type UserView,
 } from '@boi/core';
 import { mintJoinToken, mintUserSecret, readSigningRequest } from '@boi/identity';
-import type { Caller } from '../access/caller.ts';
+import type { Caller, NodeCaller } from '../access/caller.ts';
 import { type AdmissionOptions, admitNode, renewNode } from './admission.ts';
 import type { AuthorityKeys } from './authority-keys.ts';
 import type { IdentityDesk } from './desk.ts';
@@ -60,8 +60,8 @@ export class IdentityService implements IdentityDesk {
     return admitNode(this.#o, body);
   }
 
-  renew(node: NodeId, body: RouteBody<'cert.renew'>): Promise<RouteAnswer<'cert.renew'>> {
-    return renewNode(this.#o, node, body);
+  renew({ id, fingerprint }: NodeCaller, body: RouteBody<'cert.renew'>): Promise<RouteAnswer<'cert.renew'>> {
+    return renewNode(this.#o, id, fingerprint, body);
   }
 
   async ca(): Promise<CaView> {
