@@ -63,14 +63,18 @@ describe('a node is killed', () => {
     const killedAt = performance.now();
     const before = witness.lines('begin').length;
     await node.gone(2_000);
-    await until('one of its tasks begins elsewhere', () =>
-      witness
-        .lines('begin')
-        .slice(before)
-        .some(({ task }) => tasks.includes(task)),
-    );
-    const tookMs = performance.now() - killedAt;
-    figure('takeover after SIGKILL, TTL 3 s', seconds(tookMs));
+    const again = () =>
+      new Set(
+        witness
+          .lines('begin')
+          .slice(before)
+          .map(({ task }) => task),
+      );
+    await until('one of its tasks begins elsewhere', () => tasks.some((task) => again().has(task)));
+    const firstMs = performance.now() - killedAt;
+    await until('all of them have', () => tasks.every((task) => again().has(task)));
+    const lastMs = performance.now() - killedAt;
+    figure('takeover after SIGKILL, TTL 3 s, first and last task', `${seconds(firstMs)}, ${seconds(lastMs)}`);
     expect(await cluster.ended(spec)).toMatchObject({ state: 'succeeded', counts: { succeeded: 13 } });
     for (const task of await cluster.tasks(spec)) {
       const word = task.ref === 'merge' ? 'merge' : 'end';
@@ -130,10 +134,12 @@ describe('a node is stopped beyond its TTL and goes on', () => {
     const stopped = cluster.node(node?.id);
     const superseded = await stopped.metric('boi_core_superseded_total');
     stopped.pause();
+    const stoppedAt = performance.now();
     try {
       const ended = await cluster.ended(spec);
       expect(ended).toMatchObject({ state: 'succeeded' });
       await until('both copies have had their effect', () => witness.lines('end').length === 2);
+      await until('three times its TTL are over', () => performance.now() - stoppedAt > 3 * SESSION_TTL_MS);
     } finally {
       stopped.resume();
     }
@@ -166,11 +172,13 @@ describe('a node is stopped beyond its TTL and goes on', () => {
     });
     await until('it runs', () => witness.lines('begin').length === 1);
     stopped.pause();
+    const stoppedAt = performance.now();
     try {
       await until('its session is over and the others know', async () => {
         const { items } = await cluster.client.call('node.list', {});
         return items.find(({ id }) => id === stopped.id)?.state === 'dead';
       });
+      await until('three times its TTL are over', () => performance.now() - stoppedAt > 3 * SESSION_TTL_MS);
       expect((await cluster.task(`${spec}/work`)).state).not.toBe('succeeded');
     } finally {
       stopped.resume();
@@ -222,13 +230,68 @@ describe('an exclusive task', () => {
   });
 });
 
-describe('etcd cannot be reached from one node', () => {
-  test('it finishes what runs, refuses what is new, and commits when it can', async () => {
+/** Nothing arrives and nothing comes back, as behind a dead switch; or every connection is refused, as behind a firewall. */
+const PARTITIONS = [
+  [
+    'swallows everything',
+    {
+      cut: (node: NodeProcess) => cluster.proxy(node).set('swallow'),
+      heal: (node: NodeProcess) => {
+        cluster.proxy(node).set('flow');
+        // What was sent into the hole is gone: no connection from before is of use.
+        cluster.proxy(node).cut();
+      },
+    },
+  ],
+  [
+    'refuses every connection',
+    {
+      cut: (node: NodeProcess) => cluster.proxy(node).refuse(),
+      heal: (node: NodeProcess) => cluster.proxy(node).accept(),
+    },
+  ],
+] as const;
+
+describe.each(PARTITIONS)('the way of one node to etcd %s', (how, { cut: part, heal }) => {
+  test('for less than its lease: what ends meanwhile is committed, and nobody else has run it', async () => {
+    const witness = newWitness();
+    const node = cluster.nodes[2] as NodeProcess;
+    const flag = `${witness.path}-go-on`;
+    const [lost, superseded] = [
+      node.log.filter(({ msg }) => msg.includes('session is lost')).length,
+      await node.metric('boi_core_superseded_total'),
+    ];
+    const spec = await cluster.dispatch({
+      tasks: [
+        {
+          ref: 'work',
+          requires: { at: node.name },
+          run: `${witness.says('begin')}; until [ -e '${flag}' ]; do sleep 0.05; done; ${witness.says('end')}`,
+        },
+      ],
+    });
+    await until('it runs', () => witness.lines('begin').length === 1);
+    part(node);
+    const cutAt = performance.now();
+    writeFileSync(flag, '');
+    await until('it has ended', () => witness.lines('end').length === 1);
+    await until('a third of a lease is over', () => performance.now() - cutAt > SESSION_TTL_MS / 3);
+    heal(node);
+    expect(await cluster.ended(spec)).toMatchObject({ state: 'succeeded' });
+    figure(`cut off (${how}) for`, seconds(performance.now() - cutAt));
+    const sessions = node.log.filter(({ msg }) => msg.includes('session is lost')).length - lost;
+    figure('sessions lost by it', String(sessions));
+    expect(witness.lines('begin')).toHaveLength(1);
+    expect((await cluster.task(`${spec}/work`)).fence).toBe(witness.lines('end')[0]?.fence);
+    expect(await node.metric('boi_core_superseded_total')).toBe(superseded);
+  });
+
+  test('for longer: it finishes what runs, refuses what is new, and commits when it can', async () => {
     const witness = newWitness();
     const cut = cluster.nodes[2] as NodeProcess;
-    const alone = await cluster.shellOf('alone', cut);
-    const both = await cluster.shellOf('both', cut, cluster.nodes[0] as NodeProcess);
-    const flag = join(cluster.dir, 'go-on');
+    const alone = await cluster.shellOf(`alone-${witnesses}`, cut);
+    const both = await cluster.shellOf(`both-${witnesses}`, cut, cluster.nodes[0] as NodeProcess);
+    const flag = `${witness.path}-go-on`;
     const spec = await cluster.dispatch({
       tasks: [
         {
@@ -239,7 +302,7 @@ describe('etcd cannot be reached from one node', () => {
       ],
     });
     await until('it runs', () => witness.lines('begin').length === 1);
-    cluster.proxy(cut).set('swallow');
+    part(cut);
     try {
       const small = { source: '{"tasks":[{"ref":"a","run":"true"}]}', format: 'json' };
       const asked = performance.now();
@@ -249,7 +312,7 @@ describe('etcd cannot be reached from one node', () => {
         body: JSON.stringify(small),
       });
       const tookMs = performance.now() - asked;
-      figure('503 of a node whose etcd swallows everything, first dispatch', seconds(tookMs));
+      figure(`503 of a node whose way to etcd ${how}, first dispatch`, seconds(tookMs));
       expect(answer.status).toBe(503);
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
       expect(tookMs).toBeLessThan(3_000);
@@ -273,8 +336,7 @@ describe('etcd cannot be reached from one node', () => {
       const pending = join(cluster.dir, cut.name, 'results.pending');
       await until('its result is on disk', () => existsSync(pending) && readFileSync(pending).length > 0);
     } finally {
-      cluster.proxy(cut).set('flow');
-      cluster.proxy(cut).cut();
+      heal(cut);
     }
     expect(await cluster.ended(spec)).toMatchObject({ state: 'succeeded' });
     expect(witness.lines('begin')).toHaveLength(1);
