@@ -185,7 +185,7 @@ async function reblockItems(deps: NodeDeps, spc: SpecId, header: SpecHeader, ind
       continue;
     }
     items.push({
-      compares: [exists(result.key), unchanged(result.key, result.modRevision)],
+      compares: [unchanged(result.key, result.modRevision)],
       success: [
         { op: 'delete', key: result.key },
         {
