@@ -29,8 +29,10 @@ demo: build ## Build and test a C program on three nodes in one process, and sho
 	examples/demo.sh
 
 test: build ## All tests: pure ones, and those on a real etcd and real processes
-	@.ci/need etcd:etcd-server cc:gcc,libc6-dev faketime:faketime
-	$(BIN)/vitest run $(VITEST_FLAGS)
+	@.ci/need etcd:etcd-server cc:gcc,libc6-dev git:git grpc_python_plugin:protobuf-compiler,protobuf-compiler-grpc,python3-grpcio,python3-protobuf faketime:faketime
+	seen=$$(mktemp -d); trap 'rm -rf "$$seen"' EXIT
+	BOI_SEEN_CODES=$$seen $(BIN)/vitest run $(VITEST_FLAGS)
+	node .ci/problems/check.js "$$seen" $(if $(filter-out --reporter% --outputFile%,$(VITEST_FLAGS)),--partial)
 
 sim: build ## Whole clusters under drawn faults on a virtual clock (SIM_FLAGS='--seeds 50 --first-seed 1')
 	npm run --silent sim -- $(SIM_FLAGS)
@@ -75,7 +77,7 @@ format: $(INSTALLED) ## Format and fix what can be fixed
 	$(BIN)/biome check --write .
 
 clean: ## Remove what was built and installed
-	rm -rf packages/*/dist packages/*/tsconfig.tsbuildinfo node_modules packages/*/node_modules bench/peers/node_modules .ci-out .demo
+	rm -rf packages/*/dist packages/*/tsconfig.tsbuildinfo plugins/*/dist plugins/*/tsconfig.tsbuildinfo examples/plugins/*/build node_modules packages/*/node_modules bench/peers/node_modules .ci-out .demo
 
 # `npm ci` of npm 11 refuses a lock file without the binaries of platforms that the registry in use does not have; `npm install`
 # takes what the lock file has. npm writes the target itself at the end of an install.

@@ -37,6 +37,9 @@ for (const name of readdirSync(target, { recursive: true })) {
   else writeFileSync(path, readFileSync(path, 'utf8').replace(`${protoRoot}${sep}`, 'proto/'));
 }
 
+// Nobody needs types of the health service: its descriptors do.
+rmSync(join(target, 'grpc'), { recursive: true });
+
 // One module for each contract that names all of its messages.
 for (const kind of readdirSync(join(target, 'boi'))) {
   const names = readdirSync(join(target, 'boi', kind, 'v1')).sort();
