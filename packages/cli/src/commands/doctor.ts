@@ -2,6 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { type Probe, parseEndpoint } from '@boi/client';
 import type { ClusterView, NodeView } from '@boi/core';
+import { displayName, escapeName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { asFailure } from '../fail.ts';
 import { renderData } from '../output/present.ts';
@@ -165,7 +166,7 @@ async function checkCluster({ store, paused, unassigned, nodes }: ClusterView): 
 async function checkNodes(nodes: readonly NodeView[]): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const node of nodes) {
-    const name = node.name ?? node.id;
+    const name = displayName(node.name, node.id);
     if (node.state === 'dead')
       findings.push({
         check: 'nodes',
@@ -217,7 +218,7 @@ async function checkUnclaimed(session: Session): Promise<Finding[]> {
       {
         check,
         level: now - spec.createdAt > UNCLAIMED_WARN_MS ? 'warning' : 'ok',
-        finding: `the oldest unclaimed task is ${task.ref} of ${spec.name ?? spec.id}, dispatched ${relative(spec.createdAt, now)}`,
+        finding: `the oldest unclaimed task is ${escapeName(task.ref)} of ${displayName(spec.name, spec.id)}, dispatched ${relative(spec.createdAt, now)}`,
         next: `boi-node task show ${task.id}`,
       },
     ];
