@@ -1,4 +1,4 @@
-/** `context add|use|list|show|remove`: the clusters this user knows, in the config file, with who the user is there. */
+/** `context add|use|list|show|refresh|remove`: the clusters this user knows, in the config file, with who the user is there. */
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { parseEndpoint } from '@boi/client';
 import { BoiError } from '@boi/core/errors';
@@ -91,6 +91,24 @@ async function readAll(stream: AsyncIterable<Buffer | string>): Promise<string> 
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The CAs that the cluster trusts now, as a node says that this context trusts already: for while the CA is replaced. */
+export async function refreshContext(session: Session, _args: Args): Promise<number> {
+  const name = session.contextName;
+  const { ca } = await session.client.call('ca.show', {});
+  await updateConfig(session.io.env, async (config, keepBundle) => {
+    const context = requireContext(config, name ?? '');
+    const { credentials } = context;
+    if (credentials === undefined || isAbsolute(credentials))
+      throw new BoiError('wrong-state', `context ${name} has no bundle of its own that could be refreshed`);
+    const path = join(dirname(configPath(session.io.env)), credentials);
+    const bundle = parseBundle(path, await readSecret(path));
+    const kept = await keepBundle(name ?? '', { ...bundle, ca });
+    return { ...config, contexts: { ...config.contexts, [name ?? '']: { ...context, credentials: kept } } };
+  });
+  session.note(`context ${name} trusts what the cluster trusts now`);
+  return 0;
 }
 
 export async function useContext(session: Session, args: Args): Promise<number> {

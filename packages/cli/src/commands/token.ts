@@ -19,7 +19,7 @@ export async function createToken(session: Session, args: Args): Promise<number>
   if (format === 'json' || format === 'yaml') await session.print(await renderData(format, made));
   else await session.print(`${made.token}\n`);
   session.note(
-    `${made.id}, good for one node until ${absolute(made.expiresAt, session.io.now())}; there: boi-node join --token TOKEN`,
+    `${made.id}, good for one node until ${absolute(made.expiresAt, session.io.now())}; there: boi-node join --token-file FILE`,
   );
   return 0;
 }
