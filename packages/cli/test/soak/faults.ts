@@ -59,7 +59,7 @@ export class Faults {
       if (fault === undefined) continue;
       const done: Promise<void> = fault
         .catch((error: unknown) =>
-          this.#options.say(`a fault could not be made or undone: ${(error as Error).message}`),
+          this.#options.say(`a fault could not be made or undone: ${(error as Error).message.slice(0, 300)}`),
         )
         .finally(() => this.#underWay.delete(done));
       this.#underWay.add(done);
@@ -79,7 +79,9 @@ export class Faults {
   #onNode(): Promise<void> | undefined {
     const { cluster, random } = this.#options;
     const kind = random.pick(ON_NODE);
-    const able = cluster.nodes.filter((node, i) => !this.#busy.has(node) && (i > 0 || !ENDS_THE_PROCESS.has(kind)));
+    const able = cluster.nodes.filter(
+      (node, i) => node.alive && !this.#busy.has(node) && (i > 0 || !ENDS_THE_PROCESS.has(kind)),
+    );
     if (able.length === 0 || this.#busy.size >= cluster.nodes.length / 2) return undefined;
     const node = random.pick(able);
     const forMs = kind === 'stop' ? this.#ms(300, 3 * SESSION_TTL_MS) : this.#ms(500, 4 * SESSION_TTL_MS);
@@ -95,11 +97,11 @@ export class Faults {
       case 'kill':
         await node.kill();
         await delay(forMs / 2);
-        return node.start();
+        return this.#up(node);
       case 'term':
         await node.stop();
         await delay(forMs / 2);
-        return node.start();
+        return this.#up(node);
       case 'stop':
         node.pause();
         await delay(forMs);
@@ -132,6 +134,18 @@ export class Faults {
         );
         await delay(forMs);
         await this.#asked(() => cluster.client.call('node.uncordon', { params: { nod: node.id }, body: {} }));
+    }
+  }
+
+  /** A daemon that finds no etcd as it starts says so and ends: whoever supervises it starts it again. */
+  async #up(node: NodeProcess): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await node.start();
+      } catch (error) {
+        if (node.alive || tries === REQUEST_TRIES) throw error;
+        await delay(1_000);
+      }
     }
   }
 
