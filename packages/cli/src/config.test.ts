@@ -171,7 +171,8 @@ describe('the configuration file', () => {
 });
 
 describe('logs sweep', () => {
-  it('says what would go, and removes it only when asked to', async () => {
+  // Loads the whole daemon.
+  it('says what would go, and removes it only when asked to', { timeout: 60_000 }, async () => {
     const spec = 'spc_01kapz0vge5n3m8q2r7t4w0000';
     const logs = join(home.directory, 'data/logs', spec);
     await mkdir(logs, { recursive: true });
