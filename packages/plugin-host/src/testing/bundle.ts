@@ -15,6 +15,8 @@ export async function bundleProgram(entry: string): Promise<string> {
     target: 'node20',
     format: 'cjs',
     conditions: ['@boi/source'],
+    // Also for a program that lies outside of the repository.
+    nodePaths: [join(import.meta.dirname, '../../../../node_modules')],
     logLevel: 'error',
   });
   return outfile;
