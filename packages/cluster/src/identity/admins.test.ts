@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { testNode } from '../testing/fixtures.ts';
-import { type IdentityRig, identityRig, ROOT } from '../testing/identity-rig.ts';
+import { type IdentityRig, identityRig, ROOT, testCertificate } from '../testing/identity-rig.ts';
 
 let rig: IdentityRig;
 
@@ -82,6 +82,14 @@ describe('admin nodes', () => {
     const revision = rig.f.server.revision;
     await rig.identity.removeMember(node, ROOT);
     expect(rig.f.server.revision).toBe(revision);
+  });
+
+  test('a node that is removed while it renews with another key leaves neither key behind', async () => {
+    const { node, certificate } = await rig.identity.admit(rig.joining(1, 5));
+    const renewed = testCertificate(6);
+    const late = rig.from(1, () => rig.identity.renewMember(node, certificate.fingerprint, renewed));
+    await late.removeMember(node, ROOT);
+    expect((await rig.keys()).filter((key) => key.startsWith('memberkeys/'))).toHaveLength(1);
   });
 
   test('are granted by an admin node only, also when it stops being one meanwhile', async () => {

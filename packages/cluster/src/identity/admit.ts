@@ -154,7 +154,7 @@ function memberKeyOp({ keys }: IdentityDeps, fingerprint: string, node: NodeId):
 }
 
 /** What showed it is not the newest one, nor the one before. */
-export function replaced(): BoiError {
+function replaced(): BoiError {
   return new BoiError('unauthenticated', 'the certificate was revoked or replaced', { details: { reason: 'revoked' } });
 }
 

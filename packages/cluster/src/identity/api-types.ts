@@ -195,8 +195,6 @@ export interface IdentityApi {
   admit(input: AdmitInput): Promise<AdmitAnswer>;
   /** A new certificate for a member that showed `presented`. Throws `unauthenticated` when it is not one any more. */
   renewMember(node: NodeId, presented: string, certificate: CertificateRecord, address?: string): Promise<AdmittedNode>;
-  /** The same for a user. */
-  renewUser(user: UserId, presented: string, certificate: CertificateRecord): Promise<User>;
   /** Its certificate is refused from now on. Throws `wrong-state` for an admin: revoke that first. Idempotent. */
   removeMember(node: NodeId, actor: AuditActor): Promise<void>;
   /** This node trusts these CAs now: what `execute` waits for. */

@@ -30,7 +30,7 @@ import { type AuditActor, type CertificateRecord, identityCodecs } from './recor
 import { rotate, rotationView } from './rotate.ts';
 import { adminsOf } from './signer.ts';
 import { createToken, listTokens, revokeToken } from './tokens.ts';
-import { createUser, listUsers, reissueUser, renewUser, resolveUser, revokeUser } from './users.ts';
+import { createUser, listUsers, reissueUser, resolveUser, revokeUser } from './users.ts';
 
 export interface ClusterIdentityOptions {
   readonly store: Store;
@@ -76,10 +76,6 @@ export class ClusterIdentity implements IdentityApi {
 
   renewMember(node: NodeId, presented: string, certificate: CertificateRecord, address?: string) {
     return renewMember(this.#deps, node, presented, certificate, address);
-  }
-
-  renewUser(user: UserId, presented: string, certificate: CertificateRecord) {
-    return renewUser(this.#deps, user, presented, certificate);
   }
 
   removeMember(node: NodeId, actor: AuditActor) {

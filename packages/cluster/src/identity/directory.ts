@@ -9,14 +9,7 @@ import { lastPart } from '../keys.ts';
 import type { Codec } from '../records.ts';
 import type { Admin, AdmittedNode, IdentityDirectory, PresentedCertificate, Standing, User } from './api-types.ts';
 import type { IdentityDeps } from './deps.ts';
-import {
-  type AdminRecord,
-  type CaRecord,
-  type CertificateRecord,
-  identityCodecs,
-  type MemberRecord,
-  type UserRecord,
-} from './records.ts';
+import { type AdminRecord, type CaRecord, identityCodecs, type MemberRecord, type UserRecord } from './records.ts';
 import { trustBundleOf } from './signer.ts';
 
 /** Compared with the store this often, ± 20 %: a lost event would let a revoked credential live. */
@@ -91,12 +84,16 @@ export class MirroredDirectory implements IdentityDirectory {
     if (role === 'node') {
       const node = this.member(id as NodeId);
       if (node === undefined) return { ok: false, reason: 'unknown' };
-      if (!isOneOf(fingerprint, node)) return { ok: false, reason: 'revoked' };
+      // The one it renewed with is good until it expires: it may be all the node has.
+      if (fingerprint !== node.certificate.fingerprint && fingerprint !== node.previous) {
+        return { ok: false, reason: 'revoked' };
+      }
       return { ok: true, role: 'node', node, admin: this.isAdmin(node.id) };
     }
     const user = this.user(id as UserId);
     if (user === undefined) return { ok: false, reason: 'unknown' };
-    if (user.revokedAt !== undefined || !isOneOf(fingerprint, user)) return { ok: false, reason: 'revoked' };
+    if (user.revokedAt !== undefined || fingerprint !== user.certificate?.fingerprint)
+      return { ok: false, reason: 'revoked' };
     return { ok: true, role: 'user', user };
   }
 
@@ -110,15 +107,4 @@ export class MirroredDirectory implements IdentityDirectory {
   #all() {
     return [this.#ca, this.#admins, this.#members, this.#users] as const;
   }
-}
-
-/** The newest certificate, or the one it was renewed with. */
-function isOneOf(
-  fingerprint: string,
-  {
-    certificate,
-    previous,
-  }: { readonly certificate?: CertificateRecord | undefined; readonly previous?: string | undefined },
-): boolean {
-  return fingerprint === certificate?.fingerprint || (previous !== undefined && fingerprint === previous);
 }

@@ -96,8 +96,6 @@ export const UserRecord = Type.Object({
   role: Type.Unsafe<UserRole>({ type: 'string', enum: ['viewer', 'operator', 'admin'] }),
   project: opt(id<ProjectId>()),
   certificate: opt(CertificateRecord),
-  /** As {@link MemberRecord}. */
-  previous: opt(Str),
   /** SHA-256 of the bearer secret. */
   secretHash: opt(Str),
   createdAt: Nat,

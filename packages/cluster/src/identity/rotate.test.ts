@@ -85,7 +85,7 @@ describe('a rotation', () => {
 
   test('waits for users until the trust window ends', async () => {
     const credential = { issue: async () => testCertificate(7) };
-    const { id, certificate } = await rig.identity.createUser({ name: 'ada', role: 'viewer', credential }, ROOT);
+    const { id } = await rig.identity.createUser({ name: 'ada', role: 'viewer', credential }, ROOT);
     const gone = await rig.identity.createUser({ name: 'bob', role: 'viewer', credential }, ROOT);
     await rig.identity.revokeUser(gone.id, ROOT);
     await rig.user('by secret');
@@ -97,7 +97,7 @@ describe('a rotation', () => {
     await expect(step('finalize')).rejects.toMatchObject({ code: 'wrong-state', details: { users: [id] } });
     await rig.f.clock.advance(999);
     expect(await rig.refusal(() => step('finalize'))).toBe('wrong-state');
-    await rig.identity.renewUser(id, certificate?.fingerprint ?? '', testCertificate(7, 2));
+    await rig.identity.reissueUser(id, { issue: async () => testCertificate(7, 2) }, ROOT);
     expect((await rig.identity.rotation()).usersToRenew).toEqual([]);
     await step('finalize');
   });

@@ -1,6 +1,6 @@
 import type { UserId } from '@boi/core';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { testProject } from '../testing/fixtures.ts';
+import { testNode, testProject } from '../testing/fixtures.ts';
 import { type IdentityRig, identityRig, ROOT, testCa, testCertificate, testToken } from '../testing/identity-rig.ts';
 import { identityCodecs } from './records.ts';
 import { USERS_MAX } from './users.ts';
@@ -83,6 +83,32 @@ describe('a user', () => {
     expect(await rig.identity.listUsers()).toHaveLength(1);
   });
 
+  test('that is revoked before the lost answer is asked for again stays revoked', async () => {
+    let lost = 0;
+    rig.store.plan = { call: ({ method }) => (method === 'txn' && lost++ === 0 ? { dropReply: true } : undefined) };
+    const making = rig.identity.createUser({ name: 'ada', role: 'viewer', credential: bySecret() }, ROOT);
+    const other = rig.from(1);
+    await rig.f.clock.until(async () => (await other.listUsers()).length === 1, 1_000, 'it is stored');
+    const [made] = await other.listUsers();
+    await other.revokeUser(made?.id as UserId, ROOT);
+    expect((await rig.wait(making)).revokedAt).toBeDefined();
+    expect((await rig.identity.resolveUser('ada')).secretHash).toBeUndefined();
+  });
+
+  test('whose certificate is overtaken by the switch to another CA, or the end of its signer’s rights, is not made', async () => {
+    const node = await rig.join(1);
+    const input = { name: 'ada', role: 'admin', credential: byCertificate(5) } as const;
+    const make = (first: () => Promise<unknown>) => rig.from(1, first).createUser(input, ROOT);
+    await rig.identity.rotate('plan', { next: testCa(2) }, ROOT);
+    const switched = make(() => rig.identity.rotate('execute', { force: true }, ROOT));
+    await expect(switched).rejects.toMatchObject({ code: 'conflict' });
+    await rig.identity.rotate('abort', {}, ROOT);
+    await rig.identity.grantAdmin(node, ROOT);
+    const revoked = make(() => rig.identity.revokeAdmin(testNode(1), ROOT));
+    await expect(revoked).rejects.toMatchObject({ code: 'not-admin-node' });
+    expect(await rig.identity.listUsers()).toEqual([]);
+  });
+
   test(`number ${USERS_MAX + 1} is refused`, async () => {
     const user = await rig.identity.resolveUser(await rig.user());
     const value = identityCodecs.user.encode(user);
@@ -124,10 +150,9 @@ describe('a new credential', () => {
     const id = await rig.user();
     const certified = await rig.identity.reissueUser(id, byCertificate(5), ROOT);
     expect(certified.secretHash).toBeUndefined();
-    await rig.identity.renewUser(id, certified.certificate?.fingerprint ?? '', testCertificate(5));
     const secret = await rig.identity.reissueUser(id, bySecret('h2'), ROOT);
     expect(secret).toMatchObject({ secretHash: 'h2' });
-    expect([secret.certificate, secret.previous]).toEqual([undefined, undefined]);
+    expect(secret.certificate).toBeUndefined();
   });
 
   test('made twice at once ends with one: that of the last writer, whole', async () => {
@@ -145,20 +170,6 @@ describe('a new credential', () => {
     await rig.wait(rig.identity.reissueUser(id, bySecret('h2'), ROOT));
     const lines = (await rig.identity.listAudit()).items.filter(({ what }) => what === 'user.reissue');
     expect(lines).toHaveLength(1);
-  });
-
-  test('is got by the user itself with the newest certificate or the one before', async () => {
-    const made = { name: 'ada', role: 'admin', credential: byCertificate(5) } as const;
-    const { id, certificate } = await rig.identity.createUser(made, ROOT);
-    const first = certificate?.fingerprint ?? '';
-    const second = testCertificate(5);
-    await rig.identity.renewUser(id, first, second);
-    await rig.identity.renewUser(id, first, second);
-    expect(await rig.identity.renewUser(id, first, testCertificate(5))).toMatchObject({ previous: first });
-    const stale = () => rig.identity.renewUser(id, second.fingerprint, testCertificate(5));
-    expect(await rig.refusal(stale)).toBe('unauthenticated');
-    await rig.identity.revokeUser(id, ROOT);
-    expect(await rig.refusal(() => rig.identity.renewUser(id, first, testCertificate(5)))).toBe('unauthenticated');
   });
 });
 
@@ -186,6 +197,21 @@ describe('join tokens', () => {
     const input = { id: testToken(1), expiresAt: 3e12, caFingerprint: testCa(1).fingerprint };
     expect(await rig.refusal(() => rig.from(2).createToken(input, ROOT))).toBe('not-admin-node');
     expect(await rig.refusal(() => create(1, { caFingerprint: testCa(2).fingerprint }))).toBe('conflict');
+  });
+
+  test('that are overtaken by the switch to another CA are not made', async () => {
+    await rig.identity.rotate('plan', { next: testCa(2) }, ROOT);
+    const late = rig.from(1, () => rig.identity.rotate('execute', { force: true }, ROOT));
+    const input = { id: testToken(1), expiresAt: 3e12, caFingerprint: testCa(1).fingerprint };
+    await expect(late.createToken(input, ROOT)).rejects.toMatchObject({ code: 'conflict' });
+    expect(await rig.identity.listTokens()).toEqual([]);
+  });
+
+  test('that are revoked before they are recorded stay revoked', async () => {
+    const late = rig.from(1, () => rig.identity.revokeToken(testToken(1), ROOT));
+    const input = { id: testToken(1), expiresAt: 3e12, caFingerprint: testCa(1).fingerprint };
+    expect((await late.createToken(input, ROOT)).revokedAt).toBeDefined();
+    expect((await rig.identity.listTokens())[0]?.revokedAt).toBeDefined();
   });
 
   test('are made once, also when the answer is lost', async () => {

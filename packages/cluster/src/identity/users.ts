@@ -7,12 +7,11 @@ import { absent } from '@boi/store';
 import { wholeRange } from '../base/pages.ts';
 import { lastPart } from '../keys.ts';
 import { SCHEMA_VERSION } from '../records.ts';
-import { replaced } from './admit.ts';
 import type { CreateUserInput, User, UserCredentialInput } from './api-types.ts';
 import { auditOp } from './audit.ts';
 import { type Attempt, asFound, change, find } from './change.ts';
 import type { IdentityDeps } from './deps.ts';
-import { type AuditActor, type CertificateRecord, identityCodecs, type UserRecord } from './records.ts';
+import { type AuditActor, identityCodecs, type UserRecord } from './records.ts';
 import { requireCa, requireCurrent, signerOf } from './signer.ts';
 
 /** All of them are in the memory of each node. */
@@ -93,7 +92,7 @@ export async function resolveUser(deps: IdentityDeps, idOrName: string): Promise
 export function revokeUser(deps: IdentityDeps, id: UserId, actor: AuditActor): Promise<User> {
   return update(deps, id, 'user.revoke', actor, async (user) => {
     if (user.revokedAt !== undefined) return undefined;
-    const { secretHash: _secret, previous: _previous, ...kept } = user;
+    const { secretHash: _secret, ...kept } = user;
     return { record: { ...kept, revokedAt: deps.clock.now() }, compares: [] };
   });
 }
@@ -109,27 +108,10 @@ export function reissueUser(
     // Its answer was lost; the credential that the caller has is the one that was stored.
     if (sent !== undefined && sameCredential(sent, user)) return undefined;
     if (user.revokedAt !== undefined) throw new BoiError('wrong-state', `${id} was revoked; make a new user`);
-    const { certificate: _certificate, secretHash: _secret, previous: _previous, ...kept } = user;
+    const { certificate: _certificate, secretHash: _secret, ...kept } = user;
     const { compares, fields } = await credentialOf(deps, id, credential);
     sent = { ...kept, ...fields };
     return { record: sent, compares };
-  });
-}
-
-/** As renewal of a member's: by the user itself, with the certificate it has. */
-export function renewUser(
-  deps: IdentityDeps,
-  id: UserId,
-  presented: string,
-  certificate: CertificateRecord,
-): Promise<User> {
-  return update(deps, id, 'cert.renew', { kind: 'user', id }, async (user) => {
-    if (user.certificate?.fingerprint === certificate.fingerprint) return undefined;
-    const shown = presented === user.certificate?.fingerprint || presented === user.previous;
-    if (!shown || user.revokedAt !== undefined) throw replaced();
-    const signer = await signerOf(deps);
-    requireCurrent(signer.ca, certificate.caFingerprint);
-    return { record: { ...user, certificate, previous: presented }, compares: signer.compares };
   });
 }
 
