@@ -159,6 +159,17 @@ export const DAEMON_SETTINGS = {
     description: 'JSON object of secret names and values for tasks that list them under `secrets`. Mode 0600.',
     example: '/etc/boi/secrets.json',
   }),
+  'task-user': setting({
+    type: 'string',
+    description: 'User that tasks run as, when the daemon is root. Default: the daemon itself.',
+    example: 'nobody',
+  }),
+  'work-dir': setting({
+    type: 'string',
+    description:
+      'Directory of the work directories of tasks. Default: work in the data directory; with `task-user`, which cannot enter that one, beside it, with -work at the end.',
+    example: '/var/lib/boi-work',
+  }),
   'log-level': setting({
     type: 'choice',
     description: 'Least severe line the daemon logs.',

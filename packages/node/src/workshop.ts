@@ -1,9 +1,9 @@
 /** What of a node executes tasks and keeps what they leave: the runner with its guard, logs and their retention, the buffer of results. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { BufferedResult, ResultBuffer as ResultBufferPort } from '@boi/cluster';
 import type { TaskRunner } from '@boi/core';
 import { type Logger, systemClock, systemRandom } from '@boi/system';
-import { ProcessRunner, ResultBuffer, RetentionService } from '@boi/worker';
+import { findTaskUser, ProcessRunner, ResultBuffer, RetentionService } from '@boi/worker';
 import type { DaemonConfig } from './config.ts';
 import { StoredLogs } from './local-logs.ts';
 import type { LocalLogs } from './log-relay.ts';
@@ -32,8 +32,13 @@ export async function openWorkshop(config: DaemonConfig, log: Logger, metrics: M
     onProblem: (message, err) => log.error({ err }, message),
   });
   await buffer.open();
+  const name = config['task-user'];
+  const user = name === undefined ? undefined : await findTaskUser(name);
+  const workDir = config['work-dir'] ?? (user === undefined ? undefined : `${resolve(dataDir)}-work`);
   const runner = new ProcessRunner({
     dataDir,
+    ...(workDir === undefined ? {} : { workDir: resolve(workDir) }),
+    ...(user === undefined ? {} : { user }),
     clock: systemClock,
     logger: log,
     logBytesMax: config['log-bytes'],

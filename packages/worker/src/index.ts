@@ -7,3 +7,4 @@ export { ProcessRunner, type ProcessRunnerOptions } from './process-runner.ts';
 export { ResultBuffer, type ResultBufferOptions, type ResultRecord } from './result-buffer.ts';
 export { ENV_ALLOWED } from './steps/environment.ts';
 export { OUTPUT_BYTES_MAX } from './steps/outputs.ts';
+export { findTaskUser, type TaskUser } from './steps/task-user.ts';

@@ -16,6 +16,7 @@ import { type ReapedLeftovers, reapLeftovers } from './reap-leftovers.ts';
 import { Secrets } from './secrets.ts';
 import { allowedEnvironment, ENV_ALLOWED } from './steps/environment.ts';
 import { OUTPUT_BYTES_MAX } from './steps/outputs.ts';
+import type { TaskUser } from './steps/task-user.ts';
 import { workRoot } from './steps/workspace.ts';
 import { TaskRun } from './task-run.ts';
 
@@ -24,8 +25,12 @@ const GRACE_MS = 10_000;
 const ENDED_MAX = 1_024;
 
 export interface ProcessRunnerOptions {
-  /** Locked by this daemon. Logs go to `<dataDir>/logs`, work directories to `<dataDir>/work`. */
+  /** Locked by this daemon. Logs go to `<dataDir>/logs`. */
   readonly dataDir: string;
+  /** Of the work directories of tasks. Default `<dataDir>/work`. */
+  readonly workDir?: string;
+  /** Whom tasks run as; the daemon is root then, and `workDir` a place that this user can reach. Default: the daemon's user. */
+  readonly user?: TaskUser;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Environment of the daemon, of which tasks see only what is allowed. Default `process.env`. */
@@ -60,14 +65,17 @@ export class ProcessRunner implements TaskRunner {
   constructor(options: ProcessRunnerOptions) {
     const { clock, logger, dataDir, env = process.env, secretsFile, logBytesMax, guardProgram } = options;
     this.#options = options;
-    this.#allowedEnv = allowedEnvironment(env, options.envAllowed ?? ENV_ALLOWED);
+    this.#allowedEnv = {
+      ...allowedEnvironment(env, options.envAllowed ?? ENV_ALLOWED),
+      ...(options.user === undefined ? {} : loginOf(options.user)),
+    };
     this.#table = new ProcessTable(clock);
     this.#secrets = new Secrets({ env, ...(secretsFile === undefined ? {} : { file: secretsFile }) });
     this.logs = new LogStore({ dataDir, clock, ...(logBytesMax === undefined ? {} : { bytesMax: logBytesMax }) });
     this.#guard = new Guard({
       clock,
       logger,
-      workDir: workRoot(dataDir),
+      workDir: options.workDir ?? workRoot(dataDir),
       ...(guardProgram === undefined ? {} : { program: guardProgram }),
     });
   }
@@ -84,13 +92,13 @@ export class ProcessRunner implements TaskRunner {
   async #open(): Promise<string> {
     const { clock, logger } = this.#options;
     await mkdir(this.#options.dataDir, { recursive: true, mode: 0o700 });
-    const dataDir = await realpath(this.#options.dataDir);
-    const reaped: ReapedLeftovers = await reapLeftovers(dataDir, this.#table, clock);
+    const workDir = this.#options.workDir ?? workRoot(await realpath(this.#options.dataDir));
+    const reaped: ReapedLeftovers = await reapLeftovers(workDir, this.#table, clock, this.#options.user);
     if (reaped.processes > 0) logger.warn(reaped, 'killed tasks that an earlier life of this daemon left running');
     const descriptors = inheritableDescriptors();
     if (descriptors.length > 0) logger.warn({ descriptors }, 'tasks inherit descriptors this daemon was started with');
     this.#guard.start();
-    return dataDir;
+    return realpath(workDir);
   }
 
   start(assignment: Assignment): RunningTask {
@@ -106,6 +114,7 @@ export class ProcessRunner implements TaskRunner {
       table: this.#table,
       guard: this.#guard,
       secrets: this.#secrets,
+      user: this.#options.user,
       allowedEnv: this.#allowedEnv,
       envAllowed: this.#options.envAllowed ?? ENV_ALLOWED,
       graceMs: this.#options.graceMs ?? GRACE_MS,
@@ -171,4 +180,9 @@ export class ProcessRunner implements TaskRunner {
     await this.#ready?.catch(() => undefined);
     await this.#guard.stop();
   }
+}
+
+/** What a login of that user would set: the daemon's own home is not for tasks. */
+function loginOf({ name, home }: TaskUser): Record<string, string> {
+  return { HOME: home, USER: name, LOGNAME: name, SHELL: '/bin/sh' };
 }

@@ -1,14 +1,14 @@
 /**
  * Ends what an earlier life of the daemon left running (daemon and guard both killed), before anything starts: no task may
- * start where an older copy of it still lives. Found by markers: `BOI_OUTPUT` in this data directory. Then the leavings
- * in `<data>/work` are removed, nobody uses them any more.
+ * start where an older copy of it still lives. Found by markers: `BOI_OUTPUT` in this node's work directory. Then the leavings
+ * in the work directory are removed, nobody uses them any more.
  */
-import { mkdir, readdir, realpath, rm } from 'node:fs/promises';
+import { readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, sleep } from '@boi/core';
 import { signalProcess } from './processes/process-scan.ts';
 import type { ProcessTable } from './processes/process-table.ts';
-import { workRoot } from './steps/workspace.ts';
+import { makeWorkRoot, removeOwned, type TaskUser } from './steps/task-user.ts';
 
 const LOOK_EVERY_MS = 10;
 
@@ -20,10 +20,14 @@ export interface ReapedLeftovers {
   readonly files: number;
 }
 
-/** Resolves when nothing of an earlier life runs and `<data>/work` is there and empty. Only the holder of the data directory's lock may call it. */
-export async function reapLeftovers(dataDir: string, table: ProcessTable, clock: Clock): Promise<ReapedLeftovers> {
-  const root = workRoot(dataDir);
-  await mkdir(root, { recursive: true, mode: 0o700 });
+/** Resolves when nothing of an earlier life runs and `root` is there and empty. Only the holder of the data directory's lock may call it. */
+export async function reapLeftovers(
+  root: string,
+  table: ProcessTable,
+  clock: Clock,
+  user?: TaskUser,
+): Promise<ReapedLeftovers> {
+  await makeWorkRoot(root, user);
   const prefix = `${await realpath(root)}/`;
   const tasks = new Set<string>();
   const killed = new Set<string>();
@@ -40,6 +44,10 @@ export async function reapLeftovers(dataDir: string, table: ProcessTable, clock:
     await sleep(clock, LOOK_EVERY_MS);
   }
   const names = await readdir(root);
-  for (const name of names) await rm(join(root, name), { recursive: true, force: true });
+  for (const name of names) {
+    // One of before tasks had a user is root's own; the other is gone then.
+    if (user !== undefined) await removeOwned(join(root, name), user).catch(() => undefined);
+    await rm(join(root, name), { recursive: true, force: true });
+  }
   return { tasks: [...tasks], processes: killed.size, files: names.length };
 }

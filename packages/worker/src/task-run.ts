@@ -30,10 +30,11 @@ import type { Secrets } from './secrets.ts';
 import { taskEnvironment } from './steps/environment.ts';
 import { readOutputs } from './steps/outputs.ts';
 import { runCommand } from './steps/process.ts';
+import type { TaskUser } from './steps/task-user.ts';
 import { prepareWorkspace, type Workspace } from './steps/workspace.ts';
 
 export interface TaskRunDeps {
-  /** Resolves to the data directory's real path once nothing of an earlier life runs. */
+  /** Resolves to the real path of the directory of all work directories once nothing of an earlier life runs. */
   readonly ready: Promise<string>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -41,6 +42,7 @@ export interface TaskRunDeps {
   readonly table: ProcessTable;
   readonly guard: Guard;
   readonly secrets: Secrets;
+  readonly user: TaskUser | undefined;
   readonly allowedEnv: Readonly<Record<string, string>>;
   readonly envAllowed: readonly string[];
   /** Between TERM and KILL unless the task says otherwise. */
@@ -118,7 +120,7 @@ export class TaskRun implements RunningTask {
 
   async #steps(): Promise<Ending> {
     this.#watchDisk();
-    const dataDir = await this.#deps.ready;
+    const workRoot = await this.#deps.ready;
     if (this.#stop !== undefined) return this.#stopped(this.#stop.cause);
     const { definition } = this.assignment;
     let secrets: Readonly<Record<string, string>>;
@@ -129,7 +131,7 @@ export class TaskRun implements RunningTask {
     }
     const values = Object.values(secrets);
     this.#maskers = { stdout: new Masker(values), stderr: new Masker(values) };
-    const prepared = await prepareWorkspace(dataDir, this.assignment);
+    const prepared = await prepareWorkspace(workRoot, this.assignment, this.#deps.user);
     if ('reason' in prepared) return failed(prepared.reason, prepared.message);
     const { workspace } = prepared;
     try {
@@ -163,7 +165,12 @@ export class TaskRun implements RunningTask {
     } finally {
       timeout?.cancel();
     }
-    const result = await readOutputs(workspace.outputPath, definition.outputs ?? [], deps.outputBytesMax);
+    const result = await readOutputs(
+      workspace.outputPath,
+      definition.outputs ?? [],
+      deps.outputBytesMax,
+      deps.user?.uid,
+    );
     if ('reason' in result) return failed(result.reason, result.message);
     return {
       outcome: 'succeeded',
@@ -179,13 +186,14 @@ export class TaskRun implements RunningTask {
     cwd: string,
     env: Readonly<Record<string, string>>,
   ): Promise<Ending | undefined> {
-    const { clock, table, guard } = this.#deps;
+    const { clock, table, guard, user } = this.#deps;
     const { task, fence, definition } = this.assignment;
     let root: TreeRoot | undefined;
     const result = await runCommand({
       command,
       cwd,
       env,
+      ...(user === undefined ? {} : { user }),
       task,
       fence,
       clock,

@@ -18,8 +18,13 @@ export interface OutputProblem {
 
 export type OutputResult = { readonly outputs: Readonly<Record<string, string>> | undefined } | OutputProblem;
 
-/** Reads the outputs and checks that every promised name is there. */
-export async function readOutputs(path: string, promised: readonly string[], bytesMax: number): Promise<OutputResult> {
+/** Reads the outputs and checks that every promised name is there. With `owner` (a user id) the file must be that user's. */
+export async function readOutputs(
+  path: string,
+  promised: readonly string[],
+  bytesMax: number,
+  owner?: number,
+): Promise<OutputResult> {
   let file: FileHandle;
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -31,6 +36,10 @@ export async function readOutputs(path: string, promised: readonly string[], byt
   try {
     const stat = await file.stat();
     if (!stat.isFile()) return { reason: 'output-missing', message: 'BOI_OUTPUT is not a regular file' };
+    // A link to what root may read and the task may not.
+    if (owner !== undefined && stat.uid !== owner) {
+      return { reason: 'output-missing', message: "BOI_OUTPUT is not the task's own file" };
+    }
     if (stat.size > bytesMax) {
       return { reason: 'output-too-large', message: `outputs have ${stat.size} bytes; at most ${bytesMax} are kept` };
     }

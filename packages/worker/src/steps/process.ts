@@ -17,6 +17,8 @@ export interface CommandRequest {
   readonly command: Command;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Run as this user, in no group but its own. */
+  readonly user?: { readonly uid: number; readonly gid: number };
   readonly task: string;
   readonly fence: string;
   readonly clock: Clock;
@@ -40,6 +42,7 @@ export async function runCommand(request: CommandRequest): Promise<CommandResult
     child = spawn(program, args, {
       cwd: request.cwd,
       env: request.env,
+      ...(request.user === undefined ? {} : { uid: request.user.uid, gid: request.user.gid }),
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -1,11 +1,12 @@
 /**
  * Where a task runs: the directory its definition names, which must exist and is left alone, or a fresh one per attempt and
- * delivery under `<data>/work`, removed afterwards. Beside it, never in it, the file `BOI_OUTPUT` names, so that a task
- * which clears its directory keeps its outputs.
+ * delivery under the node's work directory, removed afterwards. Beside it, never in it, the file `BOI_OUTPUT` names, so that
+ * a task which clears its directory keeps its outputs. For a task of another user both are in a directory of that user's.
  */
 import { mkdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Assignment } from '@boi/core';
+import { makeOwned, removeOwned, type TaskUser } from './task-user.ts';
 
 export interface Workspace {
   readonly dir: string;
@@ -18,12 +19,17 @@ export type WorkspaceResult =
   | { readonly workspace: Workspace }
   | { readonly reason: 'workspace-failed' | 'disk'; readonly message: string };
 
-/** Directory of all workspaces of a node; every task's `BOI_OUTPUT` lies in it, which marks its processes. */
+/** Directory of all workspaces of a node, unless another is given; every task's `BOI_OUTPUT` lies in it, which marks its processes. */
 export const workRoot = (dataDir: string) => join(dataDir, 'work');
 
-export async function prepareWorkspace(dataDir: string, assignment: Assignment): Promise<WorkspaceResult> {
+export async function prepareWorkspace(
+  root: string,
+  assignment: Assignment,
+  user?: TaskUser,
+): Promise<WorkspaceResult> {
   const { task, attempt, delivery, definition } = assignment;
-  const fresh = join(workRoot(dataDir), `${task}.${attempt}.${delivery}`);
+  const fresh = join(root, `${task}.${attempt}.${delivery}`);
+  if (user !== undefined) return prepareOwned(fresh, definition.workdir, user);
   const outputPath = `${fresh}.output`;
   if (definition.workdir !== undefined) {
     const problem = await workdirProblem(definition.workdir);
@@ -36,6 +42,24 @@ export async function prepareWorkspace(dataDir: string, assignment: Assignment):
     return { reason: 'disk', message: `cannot make the work directory: ${(error as Error).message}` };
   }
   return { workspace: { dir: fresh, outputPath, remove: () => removeAll(fresh, outputPath) } };
+}
+
+async function prepareOwned(top: string, workdir: string | undefined, user: TaskUser): Promise<WorkspaceResult> {
+  const problem = workdir === undefined ? undefined : await workdirProblem(workdir);
+  if (problem !== undefined) return { reason: 'workspace-failed', message: problem };
+  const own = join(top, 'work');
+  try {
+    await makeOwned(top, user);
+    if (workdir === undefined) await makeOwned(own, user);
+  } catch (error) {
+    return { reason: 'disk', message: `cannot make the work directory: ${(error as Error).message}` };
+  }
+  const remove = () =>
+    removeOwned(top, user).then(
+      () => undefined,
+      (error: Error) => error,
+    );
+  return { workspace: { dir: workdir ?? own, outputPath: join(top, 'output'), remove } };
 }
 
 async function workdirProblem(dir: string): Promise<string | undefined> {
