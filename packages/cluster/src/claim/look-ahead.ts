@@ -1,0 +1,72 @@
+/**
+ * How many claims may be made ahead of a free slot, and which of them must go back: work that waits here for a slot must not
+ * keep an idle node waiting for work. As many as slots came free lately, and none for longer than {@link WAIT_MS}.
+ */
+import { handBack } from '../commit/hand-back.ts';
+import type { NodeDeps } from '../deps.ts';
+import type { Held, HeldTasks } from './held.ts';
+import type { Runs } from './run.ts';
+
+const AHEAD_MAX = 100;
+/** Slots that came free in so long say how many will in the next, which is more than a claim takes. */
+const TURNOVER_MS = 1_000;
+/** A claim made ahead is handed back when no slot was free for it in so long. */
+const WAIT_MS = 2_000;
+
+export interface LookAheadOptions {
+  readonly deps: NodeDeps;
+  readonly held: HeldTasks;
+  readonly runs: Runs;
+  /** Slots of this node. */
+  readonly capacity: number;
+  /** A claim is no longer held; whether that was this node's own doing. */
+  readonly settled: (held: Held, applied: boolean) => void;
+}
+
+export class LookAhead {
+  readonly #options: LookAheadOptions;
+  /** When slots came free lately, oldest first. */
+  readonly #freedMono: number[] = [];
+  /** Since when claims made ahead wait. */
+  readonly #aheadMono = new WeakMap<Held, number>();
+
+  constructor(options: LookAheadOptions) {
+    this.#options = options;
+  }
+
+  /** A task has ended here. */
+  freed(): void {
+    this.#freedMono.push(this.#options.deps.ctx.clock.mono());
+    if (this.#freedMono.length > AHEAD_MAX) this.#freedMono.shift();
+  }
+
+  /** How many may wait here for a slot. */
+  get room(): number {
+    const { deps, capacity } = this.#options;
+    const { clock, config } = deps.ctx;
+    const sinceMono = clock.mono() - TURNOVER_MS;
+    const turnover = this.#freedMono.filter((mono) => mono >= sinceMono).length;
+    return Math.min(AHEAD_MAX, turnover, Math.ceil(capacity * config.lookAheadPerSlot));
+  }
+
+  /** Gives back what waits too long. Never rejects. */
+  async handBackLate(): Promise<void> {
+    const { deps, held, runs, settled } = this.#options;
+    const { clock, log } = deps.ctx;
+    const nowMono = clock.mono();
+    const late: Held[] = [];
+    for (const ahead of held.inPhase('ahead')) {
+      const sinceMono = this.#aheadMono.get(ahead) ?? nowMono;
+      this.#aheadMono.set(ahead, sinceMono);
+      // One that smaller ones overtake keeps its turn: slots will be kept for it.
+      if (nowMono - sinceMono >= WAIT_MS && !runs.wasPassedOver(ahead)) late.push(ahead);
+    }
+    if (late.length === 0) return;
+    try {
+      await handBack(deps, held, late, settled);
+    } catch (error) {
+      // The session ended: what is claimed and not held is looked at anew with the next one.
+      if (!deps.session.signal().aborted) log.warn({ err: error }, 'claims made ahead could not be handed back');
+    }
+  }
+}

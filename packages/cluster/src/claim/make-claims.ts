@@ -1,0 +1,176 @@
+/**
+ * Makes the claims of one plan, in one batch, and holds what was claimed. The revision of the answer is the fence.
+ *
+ *   refused as a whole  something the plan was made of has changed: it is read again first. Sent twice, the first sending may
+ *                       have been applied all the same: what carries its nonce is held
+ *   an entry refused    its change is on its way to the mirror, which will put it where it belongs
+ *   unknown             the identical batch again
+ */
+import { randomHex } from '@boi/core';
+import { ABSENT, type BatchItemAnswer, batchItemsMax, compareRevisions, type Revision } from '@boi/store';
+import { settleBatch } from '../base/settle.ts';
+import type { NodeDeps } from '../deps.ts';
+import type { MembershipSnapshot } from '../membership/membership-types.ts';
+import { codecs } from '../records.ts';
+import { gotten } from '../spec/spec-ref.ts';
+import { claimCompares } from './claim-compares.ts';
+import type { Pick } from './claim-plan.ts';
+import { type Claiming, claimTxn, headerIn } from './claim-txn.ts';
+import { claimEvent, type HeldTasks, newHeld } from './held.ts';
+import type { Locks } from './locks.ts';
+import type { OwnQueue } from './own-queue.ts';
+import type { Runs } from './run.ts';
+import { standing } from './standing.ts';
+
+/** Of a request's values; the store's limit leaves room for keys and compares. */
+const BATCH_CHARS_MAX = 600_000;
+/** After a request that the store refused for another reason than a compare. */
+const ERROR_PAUSE_MS = 1_000;
+
+export interface ClaimerOptions {
+  readonly deps: NodeDeps;
+  readonly queue: OwnQueue;
+  readonly held: HeldTasks;
+  readonly runs: Runs;
+  readonly locks: Locks;
+  /** Reads membership again after it proved to be behind. */
+  readonly refresh: () => Promise<void>;
+  /** The record of this session is gone. */
+  readonly lose: (why: string) => void;
+}
+
+export class Claimer {
+  readonly #options: ClaimerOptions;
+
+  constructor(options: ClaimerOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the outcome is known; answers how long to wait before the next claim, if the store refuses to write. */
+  async claim(picks: readonly Pick[]): Promise<number | undefined> {
+    const { deps, held, queue } = this.#options;
+    const { ctx, session, membership } = deps;
+    const { clock, metrics } = ctx;
+    const epoch = session.epoch();
+    if (epoch === undefined) return undefined;
+    const snapshot = membership.snapshot();
+    const nonce = randomHex(ctx.random, 8);
+    const items: Claiming[] = [];
+    let chars = 0;
+    for (const pick of picks) {
+      const item = claimTxn(deps, pick, epoch, nonce);
+      for (const op of item.txn.success) if (op.op === 'put') chars += op.value.length;
+      if (chars > BATCH_CHARS_MAX && items.length > 0) break;
+      items.push(item);
+    }
+    const widest = Math.max(...items.map(({ txn }) => Math.max(txn.success.length, txn.compares.length)));
+    items.splice(batchItemsMax(0, widest));
+
+    for (const { pick } of items) queue.take(pick.candidate.task);
+    held.claiming(nonce);
+    const sentMono = clock.mono();
+    /** To be planned again as the mirror shows them. */
+    let again: readonly Claiming[] = [];
+    try {
+      const answer = await settleBatch(ctx, session.signal(), {
+        compares: [
+          ...session.compares(),
+          ...claimCompares(
+            deps,
+            snapshot,
+            items.map(({ entry }) => entry),
+          ),
+        ],
+        items: items.map(({ txn }) => txn),
+        failure: [{ op: 'get', key: ctx.keys.node(deps.self) }],
+      });
+      metrics.observe('boi_core_claim_seconds', (clock.mono() - sentMono) / 1000);
+      if (answer.outcome === 'refused') {
+        metrics.count('boi_core_claim_conflicts_total', 1, { what: 'outer' });
+        const own = answer.answers[0];
+        if (own?.op === 'get' && own.kv?.createRevision !== epoch) this.#options.lose('its record is gone');
+        else await this.#options.refresh();
+        again = answer.resent ? await this.#notMine(items, nonce, snapshot) : items;
+        return undefined;
+      }
+      again = items.filter((item, i) => {
+        return !this.#settled(item, answer.items[i] as BatchItemAnswer, answer.revision, nonce, snapshot);
+      });
+      return undefined;
+    } catch (error) {
+      // The session ended, which makes the node look at everything again; or the store refuses to write at all.
+      if (session.signal().aborted) return undefined;
+      ctx.log.error({ err: error }, 'a claim failed');
+      again = items;
+      return ERROR_PAUSE_MS;
+    } finally {
+      held.claimed(nonce);
+      for (const { pick } of again) queue.reconsider(pick.candidate.task);
+    }
+  }
+
+  /** Holds those of a refused batch that its first sending has claimed after all; answers the others. */
+  async #notMine(items: readonly Claiming[], nonce: string, snapshot: MembershipSnapshot): Promise<Claiming[]> {
+    const { ctx } = this.#options.deps;
+    const answers = await standing(
+      ctx,
+      items.map(({ key }) => key),
+    );
+    return items.filter((item, i) => {
+      const answer = answers[i] as BatchItemAnswer;
+      if (gotten(codecs.entry, answer.answers[0])?.record.claim?.nonce !== nonce) return true;
+      return !this.#settled(item, answer, ABSENT, nonce, snapshot);
+    });
+  }
+
+  /** Answers false for an entry that may be tried again; of one that has changed the mirror hears. */
+  #settled(
+    item: Claiming,
+    answer: BatchItemAnswer,
+    revision: Revision,
+    nonce: string,
+    snapshot: MembershipSnapshot,
+  ): boolean {
+    const { deps, held, runs, locks, queue } = this.#options;
+    const { ctx, self } = deps;
+    const { task } = item.pick.candidate;
+    let entry = item.entry;
+    let fence = revision;
+    if (answer.outcome === 'refused') {
+      const found = gotten(codecs.entry, answer.answers[0]);
+      if (found?.record.claim?.nonce !== nonce) {
+        const lock = answer.answers[1];
+        const lockTaken = lock?.op === 'get' && lock.kv !== undefined;
+        ctx.metrics.count('boi_core_claim_conflicts_total', 1, { what: lockTaken ? 'lock' : 'entry' });
+        if (lockTaken && item.entry.lock !== undefined) locks.refused(item.entry.prj, item.entry.lock.hash);
+        return !lockTaken;
+      }
+      entry = found.record;
+      fence = found.modRevision;
+    }
+    // The mirror may be ahead of this answer: a cancel mark may be known already, or that the task was taken away.
+    const known = queue.entry(task);
+    if (known === undefined) return true;
+    const ahead = compareRevisions(known.modRevision, fence) > 0;
+    if (ahead && known.record.claim?.nonce !== nonce) return true;
+    const header = entry.single && answer.outcome === 'applied' ? headerIn(answer.answers) : undefined;
+    const claim = newHeld({
+      task,
+      key: item.key,
+      nonce,
+      fence,
+      incarnation: snapshot.incarnationRevision,
+      entry: ahead ? known.record : entry,
+      revision: ahead ? known.modRevision : fence,
+      phase: 'ahead',
+      ...(header === undefined ? {} : { header }),
+    });
+    held.add(claim);
+    ctx.metrics.count('boi_core_claims_total');
+    ctx.metrics.observe('boi_core_claim_latency_seconds', Math.max(0, ctx.clock.now() - entry.queuedAt) / 1000);
+    ctx.emit(claimEvent(self, claim, 'task.claimed'));
+    // Cancelled already: it ends without waiting for a slot.
+    if (!item.pick.ahead || claim.entry.cancel !== undefined) runs.start(claim);
+    return true;
+  }
+}
