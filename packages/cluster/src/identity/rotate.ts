@@ -21,7 +21,7 @@ import { type AuditActor, type CaRecord, identityCodecs } from './records.ts';
 import { requireCa, signerOf, trustedOf } from './signer.ts';
 import { listUsers } from './users.ts';
 
-/** A day: long enough for people to renew their own certificates. */
+/** A day: long enough for an admin to reissue the certificates of people. */
 export const TRUST_WINDOW_MS_DEFAULT = 24 * 3600_000;
 
 export async function rotationView(deps: IdentityDeps): Promise<RotationView> {

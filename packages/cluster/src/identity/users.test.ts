@@ -155,6 +155,14 @@ describe('a new credential', () => {
     expect(secret.certificate).toBeUndefined();
   });
 
+  test('signed by a CA that is replaced meanwhile is not stored: the old one stays', async () => {
+    const id = await rig.user();
+    await rig.identity.rotate('plan', { next: testCa(2) }, ROOT);
+    const late = rig.from(1, () => rig.identity.rotate('execute', { force: true }, ROOT));
+    await expect(late.reissueUser(id, byCertificate(5), ROOT)).rejects.toMatchObject({ code: 'conflict' });
+    expect((await rig.identity.resolveUser(id)).secretHash).toBe('hash');
+  });
+
   test('made twice at once ends with one: that of the last writer, whole', async () => {
     const id = await rig.user();
     const late = rig.from(1, () => rig.identity.reissueUser(id, bySecret('h2'), ROOT));
