@@ -233,7 +233,7 @@ describe('who asks', () => {
     }
   });
 
-  test("a node's certificate does not pass for another's, also at its address", async () => {
+  test("a node's certificate opens neither what is for people nor what is for admin nodes", async () => {
     const answer = await rig.ask(users.node as Credential, 'POST', '/v1/cluster/pause', '{}');
     expect([answer.status, code(answer)]).toEqual([403, 'forbidden']);
     expect((await rig.ask(users.node as Credential, 'POST', '/internal/ca-key', '{}')).status).toBe(400);
