@@ -82,7 +82,7 @@ beforeAll(async () => {
 }, WITHIN_MS);
 afterAll(() => cluster?.stop(), WITHIN_MS);
 
-describe('a cluster with identities', () => {
+describe('a cluster with identities', { timeout: WITHIN_MS }, () => {
   let alice: Awaited<ReturnType<typeof person>>;
 
   test('is founded once, and keeps the key of its CA for its owner', async () => {

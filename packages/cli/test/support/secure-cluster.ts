@@ -17,6 +17,7 @@ import { until } from './until.ts';
 
 export const PREFIX = '/boi/';
 const STOP_WITHIN_MS = 20_000;
+const OF_THEIR_OWN = ['load/', 'specs/', 'specbody/', 'results/', 'archive/', 'coord/'];
 
 export class SecureDaemon {
   readonly name: string;
@@ -167,11 +168,11 @@ export class SecureCluster {
     }
   }
 
-  /** Which revision wrote each key, but for what nodes write of themselves without being asked. */
+  /** Which revision wrote each key, but for what nodes write without being asked: their load, and finished specs put away. */
   async written(): Promise<string> {
     const kvs = await this.dump();
     return kvs
-      .filter(({ key }) => !key.startsWith(`${PREFIX}load/`))
+      .filter(({ key }) => !OF_THEIR_OWN.some((kind) => key.startsWith(PREFIX + kind)))
       .map(({ key, modRevision }) => `${key} ${modRevision}`)
       .join('\n');
   }
