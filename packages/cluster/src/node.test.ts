@@ -277,11 +277,12 @@ describe('drain', () => {
 
 describe('crash of a node', () => {
   test('its tasks run on the others within its time to live and a little more, each result once', async () => {
-    const [one] = (await cluster.joinAll(3, { slots: 12, script: takes(2_000) })) as [TestNode];
+    await cluster.joinAll(3, { slots: 12, script: takes(2_000) });
     const spec = await cluster.dispatch({ tasks: tasks(12) });
     await cluster.clock.until(() => cluster.running(spec).length === 12, 5_000, 'all run');
+    // Where they are is up to the hash.
+    const one = cluster.nodes.find(({ runner }) => runner.running.length > 0) as TestNode;
     const lost = one.runner.running.length;
-    expect(lost).toBeGreaterThan(0);
     const crashedMono = cluster.clock.mono();
     await cluster.crash(one);
     const results = [...(await cluster.untilDone(spec)).values()];
@@ -291,11 +292,12 @@ describe('crash of a node', () => {
   });
 
   test('a node that was cut off finds its tasks taken, stops them and commits nothing', async () => {
-    const [one, two] = (await cluster.joinAll(2, { slots: 8, script: takes(40_000) })) as [TestNode, TestNode];
+    await cluster.joinAll(2, { slots: 8, script: takes(40_000) });
     const spec = await cluster.dispatch({ tasks: tasks(4) });
     await cluster.clock.until(() => cluster.running(spec).length === 4, 5_000, 'all run');
+    const one = cluster.nodes.find(({ runner }) => runner.running.length > 0) as TestNode;
+    const two = cluster.nodes.find((node) => node !== one) as TestNode;
     const cut = one.runner.running.map(({ assignment }) => assignment.task);
-    expect(cut.length).toBeGreaterThan(0);
     one.store.partition();
     await cluster.clock.until(() => two.runner.running.length === 4, 20_000, 'the other node has all');
     one.store.heal();
