@@ -58,7 +58,7 @@ const SLOTS = 4;
 /** Messages that tell of a broken invariant, whatever else holds. */
 const NEVER_LOGGED = /events were lost|a mirror failed|a turn of the claim loop failed|assertion/i;
 /** Standard error has besides the log what an operator is told, and, when something is very wrong, a trace. */
-const NOT_TEXT = /error|exception|warning|^ {2,}at /i;
+const NOT_TEXT = /^(?!boi-node: ).*(?:\b\w*Error\b|Exception|Warning)|^ {2,}at /;
 
 interface Handed {
   readonly planned: Planned;
