@@ -55,13 +55,9 @@ export interface IdentityDirectory {
   /** PEM of all CAs that are trusted now, the one that signs first. Empty without a CA. */
   trustBundle(): string;
   member(node: NodeId): AdmittedNode | undefined;
-  members(): readonly AdmittedNode[];
   user(user: UserId): User | undefined;
-  users(): readonly User[];
   isAdmin(node: NodeId): boolean;
   admins(): readonly Admin[];
-  /** Where admin nodes can be asked: addresses of those that have one. */
-  adminAddresses(): readonly string[];
   standing(presented: PresentedCertificate): Standing;
   /** After any change of the CA, the admins, members or users, the view being current. Answers an unsubscribe. */
   onChange(fn: () => void): () => void;

@@ -55,17 +55,9 @@ export class MirroredDirectory implements IdentityDirectory {
     return found === undefined ? undefined : { ...found.record, id: node };
   }
 
-  members(): readonly AdmittedNode[] {
-    return this.#members.sorted().map(({ key, record }) => ({ ...record, id: lastPart(key) as NodeId }));
-  }
-
   user(user: UserId): User | undefined {
     const found = this.#users.entries.get(this.#keys.user(user));
     return found === undefined ? undefined : { ...found.record, id: user };
-  }
-
-  users(): readonly User[] {
-    return this.#users.sorted().map(({ key, record }) => ({ ...record, id: lastPart(key) as UserId }));
   }
 
   isAdmin(node: NodeId): boolean {
@@ -74,10 +66,6 @@ export class MirroredDirectory implements IdentityDirectory {
 
   admins(): readonly Admin[] {
     return this.#admins.sorted().map(({ key, record }) => ({ ...record, id: lastPart(key) as NodeId }));
-  }
-
-  adminAddresses(): readonly string[] {
-    return this.admins().flatMap(({ id }) => this.member(id)?.address ?? []);
   }
 
   standing({ role, id, fingerprint }: PresentedCertificate): Standing {
