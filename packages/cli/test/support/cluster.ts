@@ -32,7 +32,7 @@ export interface ClusterOptions {
 }
 
 /** For the hook that starts one: a build of what changed and three daemons, on a machine that is busy otherwise. */
-export const START_WITHIN_MS = 180_000;
+export const START_WITHIN_MS = 300_000;
 
 /** States a spec does not leave. */
 const ENDED: readonly SpecState[] = ['succeeded', 'failed', 'cancelled'];

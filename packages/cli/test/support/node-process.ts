@@ -117,6 +117,10 @@ export class NodeProcess {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#child = child;
+    // A test run that is given up leaves no daemon behind.
+    const killWithUs = () => child.kill('SIGKILL');
+    process.once('exit', killWithUs);
+    child.once('exit', () => process.off('exit', killWithUs));
     this.#exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
     createInterface({ input: child.stderr as NonNullable<typeof child.stderr> }).on('line', (line) => {
       this.log.push(line.startsWith('{') ? (JSON.parse(line) as LogLine) : { level: 'text', msg: line });
