@@ -52,7 +52,7 @@ lint: $(INSTALLED) ## Format, lint rules, import directions
 	$(BIN)/biome check --error-on-warnings .
 
 directions: $(INSTALLED) ## Import directions alone
-	$(BIN)/biome lint --only=style/noRestrictedImports packages
+	$(BIN)/biome lint --only=style/noRestrictedImports packages plugins
 
 proto: $(INSTALLED) ## Lint the plugin contracts, compare them with the released ones, write their types anew
 	cd proto

@@ -29,6 +29,9 @@ const PLANTS: readonly Plant[] = [
       ['core', ['system', 'store', 'cluster', 'worker', 'client', 'node', 'cli'], []],
       ['system', ['store', 'cluster', 'worker', 'client', 'node', 'cli'], ['core']],
       ['identity', ['store', 'cluster', 'worker', 'client', 'node', 'cli'], ['core', 'system']],
+      ['proto', ['system', 'store', 'plugin-sdk', 'plugin-host', 'node'], ['core']],
+      ['plugin-sdk', ['system', 'store', 'cluster', 'plugin-host', 'node'], ['core', 'proto']],
+      ['plugin-host', ['store', 'cluster', 'worker', 'node'], ['core', 'system', 'proto']],
       ['store', ['cluster', 'worker', 'client', 'node', 'cli'], ['core']],
       ['cluster', ['identity', 'worker', 'client', 'node', 'cli'], ['core', 'store']],
       ['worker', ['store', 'cluster', 'client', 'node', 'cli'], ['core', 'system']],
@@ -45,6 +48,9 @@ const PLANTS: readonly Plant[] = [
     })),
     ...allowed.map((to) => ({ file: `packages/${from}/src/to-${to.replace('/', '-')}.ts`, code: use(`@boi/${to}`) })),
   ]),
+  { file: 'plugins/some/src/store.ts', code: use('@boi/store'), refused: DIRECTION },
+  { file: 'plugins/some/src/core.ts', code: use('@boi/core'), refused: DIRECTION },
+  { file: 'plugins/some/src/sdk.ts', code: use('@boi/plugin-sdk') },
   { file: 'packages/cluster/src/lazy.ts', code: lazily('@boi/node'), refused: DIRECTION },
   { file: 'packages/cluster/src/passed-on.ts', code: "export * from '@boi/node';\n", refused: DIRECTION },
   { file: 'packages/cluster/src/upward.test.ts', code: use('@boi/node'), refused: DIRECTION },
@@ -134,7 +140,7 @@ describe('the lint rules', () => {
 /** The rules that object, by file. */
 async function lint(cwd: string): Promise<Map<string, string[]>> {
   const run = promisify(execFile);
-  const args = ['lint', '--reporter=json', '--max-diagnostics=none', 'packages'];
+  const args = ['lint', '--reporter=json', '--max-diagnostics=none', 'packages', 'plugins'];
   const failed = await run(join(root, 'node_modules/.bin/biome'), args, { cwd, maxBuffer: 64 * 1024 * 1024 }).catch(
     (error: { stdout: string }) => error,
   );

@@ -1,6 +1,8 @@
 /** What holds for plugins of every kind. */
+import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { sleep } from '@boi/core';
 import { MESSAGE_BYTES_MAX } from '../config.ts';
 import { type Bench, type Check, expect } from './kit.ts';
 
@@ -49,6 +51,29 @@ export const commonChecks: readonly Check[] = [
     },
   },
   {
+    name: 'ends when its standard input does, since its node is gone then',
+    run: async (bench) => {
+      const { command, args = [], env } = bench.supervisor.config;
+      const socket = join(bench.directory, 'left-alone.sock');
+      const child = spawn(command, [...args], {
+        env: { ...process.env, ...env, BOI_PLUGIN_SOCKET: socket, BOI_PLUGIN_ID: 'left-alone' },
+        stdio: ['pipe', 'pipe', 'ignore'],
+        detached: true,
+      });
+      const ended = new Promise<boolean>((resolve) => {
+        child.once('exit', () => resolve(true)).once('error', () => resolve(true));
+      });
+      try {
+        await Promise.race([new Promise((resolve) => child.stdout.once('data', resolve)), ended]);
+        child.stdin.end();
+        const isGone = await Promise.race([ended, sleep(bench.clock, 5_000).then(() => false)]);
+        expect(isGone, 'it lives on 5 s later');
+      } finally {
+        killGroup(child.pid);
+      }
+    },
+  },
+  {
     name: 'is ready again after a crash',
     run: async (bench) => (await bench.crash()).checkHealth(5_000),
   },
@@ -62,4 +87,12 @@ function sendGarbage(bench: Bench): Promise<void> {
     socket.resume();
     bench.clock.timer(1_000, () => socket.destroy());
   });
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
 }

@@ -60,9 +60,13 @@ export class HooksHub {
 
   /** Opens the trails, settles what an earlier life left, begins to deliver. Rejects if an audit log is damaged. */
   async start(): Promise<void> {
-    for (const supervisor of this.#supervisors) {
-      const subscriber = await this.#open(supervisor);
-      this.#subscribers.push(subscriber);
+    try {
+      for (const supervisor of this.#supervisors) this.#subscribers.push(await this.#open(supervisor));
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    for (const subscriber of this.#subscribers) {
       subscriber.deliverer.start();
       this.#following.push(this.#follow(subscriber));
     }

@@ -106,8 +106,18 @@ export class PluginSupervisor {
   async start(): Promise<void> {
     if (this.#loop !== undefined) return;
     this.#stopping = new AbortController();
-    await prepareSocketDir(this.#deps.runtimeDir);
-    this.#loop ??= this.#run();
+    const prepared = prepareSocketDir(this.#deps.runtimeDir);
+    // At once, so that a `stop` that comes meanwhile finds what it must wait for.
+    this.#loop = prepared.then(
+      () => this.#run(),
+      () => undefined,
+    );
+    try {
+      await prepared;
+    } catch (error) {
+      this.#loop = undefined;
+      throw error;
+    }
   }
 
   /** TERM, grace, KILL; resolves when the whole process group is gone. */
