@@ -16,6 +16,7 @@ export interface Step {
 
 /** Others come back so much later than the one that has something to say. */
 const LATER_MS = 4_000;
+const REFUSING_MS_MAX = 2_500;
 /** Within what the archiver allows for: two nodes' clocks at most two minutes apart. */
 const CLOCK_JUMP_MS = 40_000;
 
@@ -33,7 +34,7 @@ export const CALAMITIES: readonly (readonly [weight: number, name: string, act: 
   [1, 'slow store', ({ world, random }) => slowStore(world, random)],
   [3, 'stop', stop],
   [2, 'power cut', powerCut],
-  [3, 'disk', disk],
+  [6, 'disk', disk],
   [2, 'clock jump', clockJump],
 ];
 
@@ -123,8 +124,12 @@ function powerCut({ world, random }: Step): void {
   }
 }
 
-function disk({ host, random }: Step): void {
+function disk({ world, host, random }: Step): void {
   host.disk.state = random.pick(['sound', 'read-only', 'keeping', 'keeping']);
+  if (host.disk.state !== 'keeping' || host.state !== 'up' || host.cut) return;
+  // What ends while the store refuses is kept, and what is committed after that should be forgotten.
+  host.partition('refusing');
+  world.clock.timer(500 + random.int(REFUSING_MS_MAX), () => host.heal());
 }
 
 function clockJump({ world, host, random }: Step): void {

@@ -326,8 +326,8 @@ export class Referee {
     if (header.archived !== undefined && before?.archived === undefined) this.#newlyArchived.push(spec);
     if (before === undefined) return;
     if (before.coordinator !== header.coordinator) this.#tally.add('coordinator replaced');
-    if (header.dispatcher !== undefined && before.dispatcher?.epoch !== header.dispatcher.epoch)
-      this.#tally.add('dispatch resumed');
+    const taken = before.dispatcher !== undefined && header.dispatcher === undefined;
+    if (taken && header.state === 'dispatching') this.#tally.add('dispatch resumed');
   }
 
   #checkArchived(): void {
