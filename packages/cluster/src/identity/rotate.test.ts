@@ -197,9 +197,14 @@ describe('a rotation', () => {
     await acknowledge(1, 1, 2, 2);
     await acknowledge(9, 1);
     expect(rig.f.server.revision).toBe(revision);
+    await plan();
+    await acknowledge(1, 1);
+    expect((await rig.identity.rotation()).members[0]?.trusts).toBe(false);
     const late = rig.from(1, () => renew(testNode(1), 1));
-    await late.acknowledgeTrust([testCa(1).fingerprint]);
-    const [first] = (await rig.identity.rotation()).members;
-    expect(first).toMatchObject({ trusts: true, renewed: true });
+    await late.acknowledgeTrust([testCa(1).fingerprint, testCa(2).fingerprint]);
+    const { kv } = await rig.f.store.get(rig.f.keys.member(testNode(1)));
+    // The renewal that came between is kept.
+    expect(JSON.parse(String(kv?.value))).toMatchObject({ previous: expect.any(String) });
+    expect((await rig.identity.rotation()).members[0]?.trusts).toBe(true);
   });
 });
