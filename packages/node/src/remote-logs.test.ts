@@ -27,7 +27,12 @@ async function holder(answer: RequestListener): Promise<string> {
 async function read(address: string): Promise<LogEvent[]> {
   const events: LogEvent[] = [];
   const signal = new AbortController().signal;
-  const source = remoteLogs(() => undefined)({ id: NODE, address }, TASK, { attempt: 1, delivery: 1, follow: false, signal });
+  const source = remoteLogs(() => undefined)({ id: NODE, address }, TASK, {
+    attempt: 1,
+    delivery: 1,
+    follow: false,
+    signal,
+  });
   for await (const event of source) events.push(event);
   return events;
 }
