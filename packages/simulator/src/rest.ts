@@ -83,7 +83,11 @@ function checkSpecs({ referee }: World, { accepted, asked }: Requests): void {
 
 /** What operators did. */
 async function undo(world: World): Promise<void> {
-  const first = () => world.hosts.find(({ believesLive }) => believesLive)?.node?.api;
+  const first = () => {
+    // A task may have taken a node with it meanwhile, whose settings nobody finds while it is away.
+    for (const host of world.hosts) if (host.state === 'off') void host.start('fair');
+    return world.hosts.find(({ believesLive }) => believesLive)?.node?.api;
+  };
   await ask(world, 'unpause', () => first()?.setPaused(false));
   for (const { id } of world.hosts) await ask(world, `uncordon ${id}`, () => first()?.uncordon(id));
 }
