@@ -76,10 +76,21 @@ async function tail(plugin: PoolPlugin, stream: Stream): Promise<void> {
       if (gone.signal.aborted) return;
       if (!stream.write(response)) await drained(stream, gone.signal);
     }
+    // A reader behind the end still acknowledges what it reads: a call that was over would fail it in the middle of that.
+    await over(stream, gone.signal);
     stream.end();
   } catch (error) {
     if (!gone.signal.aborted) stream.emit('error', toStatus(error));
   }
+}
+
+/** The other side sends nothing more, or has gone. */
+function over(stream: Stream, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted || stream.readableEnded) resolve();
+    stream.once('end', resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 function drained(stream: Stream, signal: AbortSignal): Promise<void> {

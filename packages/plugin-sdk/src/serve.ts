@@ -23,6 +23,9 @@ export interface PluginInfo {
 /** How long calls that are under way at TERM may take. Below the node's 5 s between TERM and KILL. */
 const SHUTDOWN_MS = 3_000;
 
+/** After `close` a handle that was forgotten keeps the process no longer than this. */
+const EXIT_MS = 500;
+
 /** Serves until the process is told to end; resolves after `close`. Exits with 2 if it was not started by a node. */
 export async function serve(kind: PluginKind, info: PluginInfo, handlers: UntypedServiceImplementation): Promise<void> {
   const socket = process.env.BOI_PLUGIN_SOCKET;
@@ -49,6 +52,8 @@ export async function serve(kind: PluginKind, info: PluginInfo, handlers: Untype
   clearTimeout(forced);
   await info.close?.();
   process.stdin.destroy();
+  // Whatever an author's code still waits for must not hold the process until the node kills it.
+  setTimeout(() => process.exit(), EXIT_MS).unref();
 }
 
 function toldToEnd(): Promise<void> {

@@ -12,7 +12,8 @@ export interface TailResponse {
    */
   'chunk'?: (_boi_pool_v1_OutputChunk | null);
   /**
-   * The task and everything it started have ended, and all of its output was sent. The stream ends after it.
+   * The task and everything it started have ended, and all of its output was sent. Nothing follows it, but the stream is
+   * ended by the node, when it has read and acknowledged everything; a plugin that ends it first fails a slow reader.
    */
   'end'?: (_boi_pool_v1_TaskEnd | null);
   /**
@@ -30,7 +31,8 @@ export interface TailResponse__Output {
    */
   'chunk'?: (_boi_pool_v1_OutputChunk__Output | null);
   /**
-   * The task and everything it started have ended, and all of its output was sent. The stream ends after it.
+   * The task and everything it started have ended, and all of its output was sent. Nothing follows it, but the stream is
+   * ended by the node, when it has read and acknowledged everything; a plugin that ends it first fails a slow reader.
    */
   'end'?: (_boi_pool_v1_TaskEnd__Output | null);
   /**
