@@ -75,7 +75,7 @@ describe('settings', () => {
     await writeFile(config, 'slotz: 3\n');
     const done = await home.run(['config', 'show', '--daemon', '--config', config]);
     expect(done.code).toBe(2);
-    expect(done.stderr).toContain('`slots`');
+    expect(done.stderr).toContain('did you mean "slots"');
   });
 });
 
