@@ -197,9 +197,10 @@ describe('a watch', () => {
 describe('etcd is killed and started again', () => {
   test('what runs goes on, and every result is committed once', async () => {
     const { witness } = fresh();
+    // Of different lengths: tasks that run in step would all have ended when etcd is killed after some did.
     const spec = await cluster.dispatch({
       tasks: [
-        { ref: 'work', count: 40, run: `${witness.says('begin')}; sleep 0.5; ${witness.says('end')}` },
+        { ref: 'work', count: 40, run: `${witness.says('begin')}; sleep 0.$((3 + $$ % 7)); ${witness.says('end')}` },
         { ref: 'merge', needs: 'work', run: witness.says('end') },
       ],
     });
