@@ -128,14 +128,15 @@ export class Cluster {
     return node;
   }
 
-  /** Its container's health check, which asks /healthz, and its node record. */
+  /** It is a member, as the laptop sees it; before there is one, as the first node itself does. */
   async ready(node: Container, withinMs = 60_000): Promise<void> {
     await until(
       `${node.name} is ready`,
       async () => {
         const { running, exitCode } = await node.state();
         if (!running) throw new Error(`it has ended with ${exitCode}`);
-        return (await node.exec(['boi-node', 'node', 'show', node.name, '-o', 'name'])).code === 0;
+        const { stdout } = await (this.#laptop ?? node).exec(['boi-node', 'node', 'show', node.name, '-o', 'json']);
+        return (JSON.parse(stdout) as { state: string }).state === 'ready';
       },
       withinMs,
     );

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => cluster?.remove());
 
 const keepOnFailure = () => onTestFailed(({ task }) => cluster.keep(task.name));
-const tasksOf = async (spec: string) => (await cluster.json<{ items: TaskView[] }>(['task', 'list', spec])).items ?? [];
+const tasksOf = async (spec: string) => cluster.json<TaskView[]>(['task', 'list', spec]);
 const nodeNamed = async (name: string) => cluster.json<NodeView>(['node', 'show', name]);
 
 test('lands_on_capable_node: only one of three has the label, and there it completes within two seconds', async () => {

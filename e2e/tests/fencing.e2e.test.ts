@@ -15,7 +15,7 @@ afterAll(() => cluster?.remove());
 const keepOnFailure = () => onTestFailed(({ task }) => cluster.keep(task.name));
 const effects = async (file: string): Promise<Effect[]> => (await cluster.effects(file)).map(readEffect);
 const onlyTask = async (spec: string): Promise<TaskView> => {
-  const [task] = (await cluster.json<{ items: TaskView[] }>(['task', 'list', spec])).items;
+  const [task] = await cluster.json<TaskView[]>(['task', 'list', spec]);
   if (task === undefined) throw new Error(`${spec} has no task`);
   return task;
 };

@@ -1,0 +1,142 @@
+/** Founding a cluster and getting into it: what is admitted, what is not, and what stands in the store after each. */
+import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
+import { Cluster } from '../harness/cluster.ts';
+import type { NodeView } from '../harness/spec.ts';
+import { until } from '../harness/until.ts';
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ nodes: 2 });
+});
+
+afterAll(() => cluster?.remove());
+
+const keepOnFailure = () => onTestFailed(({ task }) => cluster.keep(task.name));
+const identity = '/var/lib/boi-node/identity';
+const node = (n: number) => cluster.node(n);
+const read = async (n: number, command: string) => (await node(n).exec(['sh', '-c', command])).stdout.trim();
+/** Everything about who belongs to the cluster, with revisions. */
+const admitted = async () => [
+  ...(await cluster.records('/boi/members/')),
+  ...(await cluster.records('/boi/ca/')),
+  ...(await cluster.records('/boi/tokens/')),
+];
+
+test('store_ready: a member is up and answers a linearizable read', async () => {
+  keepOnFailure();
+  const { code } = await (cluster.etcd[0] as (typeof cluster.etcd)[0] & object).exec([
+    'etcdctl',
+    'get',
+    '/boi/cluster',
+    '--consistency=l',
+  ]);
+  expect(code).toBe(0);
+});
+
+test('init_creates_ca: one fingerprint in the store, on disk and by openssl; the key is for its owner alone', async () => {
+  keepOnFailure();
+  const [record] = await cluster.records('/boi/ca/current');
+  const stored = JSON.parse(record?.value ?? '{}') as { current?: { fingerprint: string } };
+  const fingerprint = await read(1, `openssl x509 -in ${identity}/ca.pem -noout -fingerprint -sha256 | cut -d= -f2`);
+  expect(fingerprint.replaceAll(':', '').toLowerCase()).toBe(stored.current?.fingerprint);
+  expect(await read(1, `stat -c %a ${identity}/ca.key`)).toBe('600');
+  expect((await node(2).exec(['test', '-e', `${identity}/ca.key`])).code).not.toBe(0);
+});
+
+test('init_marks_seed_admin: a second init on the same node changes nothing, on another it is refused', async () => {
+  keepOnFailure();
+  const before = await admitted();
+  const args = ['--etcd', 'http://etcd-1:2379', '--no-context', '-o', 'json'];
+  const elsewhere = await node(2).exec(['boi-node', 'cluster', 'init', '--data-dir', '/tmp/other', ...args]);
+  expect(elsewhere.code).toBe(5);
+  expect(elsewhere.stderr).toContain('has the cluster');
+  expect(await admitted()).toEqual(before);
+});
+
+test('valid_token_admits_node: certificate, key and CA are there, and the record appears with the join alone', async () => {
+  keepOnFailure();
+  expect(await cluster.records('/boi/members/')).toHaveLength(2);
+  const added = await cluster.addNode();
+  expect(await cluster.records('/boi/members/')).toHaveLength(3);
+  const files = await added.exec(['sh', '-c', `cd ${identity} && stat -c '%n %a' ca.pem node.pem node.key`]);
+  expect(files.stdout).toContain('node.key 600');
+  expect((await added.exec(['openssl', 'verify', '-CAfile', `${identity}/ca.pem`, `${identity}/node.pem`])).code).toBe(
+    0,
+  );
+});
+
+test('tampered_token_rejected: changed, unsigned, spent, revoked; nothing is written', async () => {
+  keepOnFailure();
+  const good = (await cluster.boi(['token', 'create', '--ttl', '10m'])).trim();
+  const [head = '', body = '', signature = ''] = good.split('.');
+  const flipped = `${head}.${body}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`;
+  const none = `${Buffer.from('{"alg":"none","typ":"boi-join+jwt"}').toString('base64url')}.${body}.`;
+  const before = await admitted();
+  for (const token of [flipped, none, `${head}.${body}`, 'nonsense']) {
+    const { code, stderr } = await cluster.laptop.exec([
+      'boi-node',
+      'join',
+      '--enroll-only',
+      '--data-dir',
+      '/tmp/stranger',
+      '--advertise',
+      'https://laptop:7440',
+      '--token',
+      token,
+    ]);
+    expect(code).toBe(5);
+    expect(stderr).toMatch(/token/);
+  }
+  expect(await admitted()).toEqual(before);
+});
+
+test('non_admin_cannot_mint: a viewer is refused, and so is nobody', async () => {
+  keepOnFailure();
+  const before = await admitted();
+  await cluster.boi(['user', 'create', 'reader', '--role', 'viewer', '--out', '/tmp/reader.json']);
+  await cluster.boi(['context', 'add', 'reader', '--bundle', '/tmp/reader.json']);
+  const refused = await cluster.try(['token', 'create', '--context', 'reader']);
+  expect(refused.code).toBe(5);
+  expect(refused.stderr).toContain('needs the role admin');
+  expect((await cluster.try(['node', 'list', '--context', 'reader'])).code).toBe(0);
+  expect(await admitted()).toEqual(before);
+});
+
+test('member_list_consistent: every node says the same, also after one left and came back', async () => {
+  keepOnFailure();
+  const seenBy = async (n: number) => {
+    const stdout = await cluster.boi(['node', 'list', '--endpoints', `https://node-${n}:7440`, '-o', 'json']);
+    return (JSON.parse(stdout) as NodeView[]).map(({ id, state }) => `${id} ${state}`).sort();
+  };
+  const same = () =>
+    until('all nodes say the same', async () => {
+      const lists = await Promise.all([seenBy(1), seenBy(2)]);
+      return lists.every((list) => JSON.stringify(list) === JSON.stringify(lists[0])) && (lists[0] as string[]);
+    });
+  const before = await same();
+  await node(2).stop();
+  await node(2).start();
+  await cluster.ready(node(2));
+  expect(await same()).toEqual(before);
+});
+
+test('no_identity_no_daemon: a node that was never admitted does not start, and says how it is', async () => {
+  keepOnFailure();
+  const before = await admitted();
+  const { code, stderr } = await cluster.laptop.exec([
+    'boi-node',
+    'join',
+    '--data-dir',
+    '/tmp/nobody',
+    '--etcd',
+    'http://etcd-1:2379',
+    '--listen',
+    '0.0.0.0:7440',
+    '--advertise',
+    'https://laptop:7440',
+  ]);
+  expect(code).toBe(5);
+  expect(stderr).toMatch(/cluster init|--token/);
+  expect(await admitted()).toEqual(before);
+});

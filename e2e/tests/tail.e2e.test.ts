@@ -1,0 +1,106 @@
+/** What a task says is read from anywhere, whole, whatever becomes of the reader and of the node. */
+import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
+import { Cluster } from '../harness/cluster.ts';
+import { effect, type NodeView, readEffect, type TaskView } from '../harness/spec.ts';
+import { until } from '../harness/until.ts';
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ nodes: 3 });
+});
+
+afterAll(() => cluster?.remove());
+
+const keepOnFailure = () => onTestFailed(({ task }) => cluster.keep(task.name));
+const onlyTask = async (spec: string): Promise<TaskView> => {
+  const [task] = await cluster.json<TaskView[]>(['task', 'list', spec]);
+  if (task === undefined) throw new Error(`${spec} has no task`);
+  return task;
+};
+const run = async (command: string, more: object = {}) => {
+  const spec = await cluster.dispatch({ tasks: [{ ref: 'says', run: command, ...more }] }, ['--wait']);
+  return onlyTask(spec);
+};
+
+test('tee_to_disk: both streams, byte for byte, on the node that ran it', async () => {
+  keepOnFailure();
+  const task = await run("printf 'a\\000\\377b'; printf 'err' >&2", { requires: { at: 'node-2' } });
+  const { stdout } = await cluster
+    .node(2)
+    .exec(['sh', '-c', `cat /var/lib/boi-node/logs/*/${task.id}.*.log | od -An -c | tr -s ' '`]);
+  expect(stdout).toMatch(/a \\0 377 b/);
+  expect(stdout.replaceAll(/\s/g, '')).toContain('err');
+});
+
+test('tail_from_other_node: asked of a node that did not run it', async () => {
+  keepOnFailure();
+  const task = await run('seq 1 1000', { requires: { at: 'node-3' } });
+  const { code, stdout } = await cluster.try(['task', 'tail', task.id, '--endpoints', 'https://node-1:7440']);
+  expect(code).toBe(0);
+  expect(stdout.trim().split('\n')).toEqual(Array.from({ length: 1000 }, (_, i) => String(i + 1)));
+});
+
+test('reattach_no_gap: from any byte on, in the middle of a character too', async () => {
+  keepOnFailure();
+  const text = 'häßlich 😀 ende';
+  const task = await run(`printf '${text}'`);
+  const bytes = Buffer.from(text);
+  for (const offset of [0, 2, 3, 11, bytes.length - 1]) {
+    const { stdout } = await cluster.laptop.exec([
+      'sh',
+      '-c',
+      `boi-node task tail ${task.id} --since-bytes ${offset} | od -An -tx1 | tr -d ' \\n'`,
+    ]);
+    expect(stdout).toBe(bytes.subarray(offset).toString('hex'));
+  }
+});
+
+test('tail_follows_reassignment: it marks the change and goes on with the next copy to its end', async () => {
+  keepOnFailure();
+  const again = `[ $(grep -c began /effects/follow) -gt 1 ]`;
+  const command = `${effect('began', 'follow')}; echo copy-$BOI_NODE_ID; ${again} || sleep 300; echo the-end`;
+  const spec = await cluster.dispatch({
+    tasks: [{ ref: 'says', run: command, requires: { at: { in: ['node-2', 'node-3'] } } }],
+  });
+  const [first] = await until('it began', async () => {
+    const began = (await cluster.effects('follow')).map(readEffect);
+    return began.length > 0 && began;
+  });
+  const second = await cluster.json<NodeView>(['node', 'show', 'node-2']);
+  const holder = second.id === first?.node ? 2 : 3;
+  const following = cluster.try(['task', 'tail', (await onlyTask(spec)).id, '--follow'], { withinMs: 90_000 });
+  await cluster.node(holder).kill();
+  try {
+    const { code, stdout } = await following;
+    expect(code).toBe(0);
+    expect(stdout).toContain('the-end');
+    expect(stdout.match(/copy-nod_/g)).toHaveLength(2);
+  } finally {
+    await cluster.node(holder).start();
+    await cluster.ready(cluster.node(holder));
+  }
+});
+
+test('holder_gone: it says which node and since when, and shows the last output that is stored', async () => {
+  keepOnFailure();
+  const task = await run('echo last words', { requires: { at: 'node-3' } });
+  await cluster.node(3).kill();
+  try {
+    const { stdout, stderr } = await cluster.try(['task', 'tail', task.id], { withinMs: 60_000 });
+    expect(stdout).toContain('last words');
+    expect(stderr).toContain(task.node?.id);
+  } finally {
+    await cluster.node(3).start();
+    await cluster.ready(cluster.node(3));
+  }
+});
+
+test('traversal_refused: on every way in', async () => {
+  keepOnFailure();
+  for (const name of ['../../etc/passwd', 'tsk_../../x', '%2e%2e%2fx', '/etc/passwd']) {
+    const { code, stderr } = await cluster.try(['task', 'tail', name]);
+    expect([2, 4]).toContain(code);
+    expect(stderr).not.toContain('root:');
+  }
+});
