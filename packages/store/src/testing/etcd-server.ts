@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +48,11 @@ export class EtcdServer {
 
   /** SIGSTOP: the process keeps its connections and answers nothing. */
   pause(): void {
-    this.#child?.kill('SIGSTOP');
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    process.kill(pid, 'SIGSTOP');
+    // A thread that runs on the other core answers for a moment longer than the signal takes to be sent.
+    while (!isStopped(pid));
   }
 
   resume(): void {
@@ -142,4 +147,20 @@ function ready(child: ChildProcess): Promise<void> {
       if (line.includes('serving client traffic')) resolve();
     });
   });
+}
+
+/** Whether every thread of a process stands still, or has ended. Where there is no /proc nobody can tell: then yes. */
+function isStopped(pid: number): boolean {
+  const threads = `/proc/${pid}/task`;
+  return !existsSync(threads) || readdirSync(threads).every((thread) => standsStill(`${threads}/${thread}/stat`));
+}
+
+function standsStill(path: string): boolean {
+  try {
+    const stat = readFileSync(path, 'utf8');
+    return 'TtZX'.includes(stat[stat.lastIndexOf(')') + 2] as string);
+  } catch {
+    // It has ended meanwhile.
+    return true;
+  }
 }
