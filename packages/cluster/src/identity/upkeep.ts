@@ -3,12 +3,11 @@
  * oldest ones when there are more than 100,000; a join token's record goes a day after the token has expired, since from then
  * on its signature alone has it refused. Every ten minutes. Two holders at once do no harm: both delete what is to go.
  */
-import { sleep } from '@boi/core';
 import { exists, type Op } from '@boi/store';
 import { pages } from '../base/pages.ts';
 import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
-import { holdsDuty } from '../membership/duty.ts';
+import { DutyLoop } from '../membership/duty-loop.ts';
 import { firstIdAt } from './audit.ts';
 import { identityCodecs } from './records.ts';
 
@@ -19,36 +18,27 @@ const DELETIONS_MAX = 100;
 
 export class IdentityUpkeep {
   readonly #deps: NodeDeps;
-  readonly #stopping = new AbortController();
-  #loop: Promise<void> | undefined;
+  readonly #loop: DutyLoop;
 
   constructor(deps: NodeDeps) {
     this.#deps = deps;
+    this.#loop = new DutyLoop(deps, {
+      duty: 'identity',
+      everyMs: deps.ctx.config.identityUpkeepMs,
+      turn: async () => {
+        await this.#pruneAudit();
+        await this.#pruneTokens();
+      },
+      failed: 'old audit lines and tokens could not be removed; the next turn will',
+    });
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort(new Error('the upkeep of identity stopped'));
-    await this.#loop;
-  }
-
-  async #run(): Promise<void> {
-    const { ctx, self, membership } = this.#deps;
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      try {
-        await sleep(ctx.clock, ctx.config.identityUpkeepMs, signal);
-        if (!holdsDuty(self, 'identity', membership.snapshot())) continue;
-        await this.#pruneAudit();
-        await this.#pruneTokens();
-      } catch (error) {
-        if (signal.aborted) return;
-        ctx.log.warn({ err: error }, 'old audit lines and tokens could not be removed; the next turn will');
-      }
-    }
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   async #pruneAudit(): Promise<void> {
@@ -84,6 +74,6 @@ export class IdentityUpkeep {
   async #delete(success: readonly Op[]): Promise<void> {
     const { ctx } = this.#deps;
     // The cluster's record is gone when the whole prefix was cleared under us.
-    await settleTxn(ctx, this.#stopping.signal, { compares: [exists(ctx.keys.cluster())], success });
+    await settleTxn(ctx, this.#loop.signal, { compares: [exists(ctx.keys.cluster())], success });
   }
 }

@@ -1,6 +1,7 @@
 /** The compares of the duties over waiting work, each by what goes wrong without it: something changes right before the write. */
 import { type BoiError, type SpecId, type TaskId, taskId } from '@boi/core';
 import type { MemoryStore, Op } from '@boi/store';
+import { FaultyStore } from '@boi/store/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HeldTasks } from '../claim/held.ts';
 import { OwnQueue } from '../claim/own-queue.ts';
@@ -104,6 +105,28 @@ describe('a theft is refused when', () => {
     expect(await steal({ op: 'put', key: f.keys.queue(one, testTask(1)), value })).toBe(0);
     expect(await at(one)).toMatchObject({ priority: 7 });
   });
+});
+
+test('a theft whose answer was lost is held, although the thief was cordoned before it could be sent again', async () => {
+  const held = new HeldTasks();
+  await membership.join(two);
+  membership.setLoad(two, { busy: 4, queued: 20 });
+  const queue = new OwnQueue(f.ctx, one, (task, nonce) => held.runsHere(task, nonce));
+  await queue.mirror.start();
+  await inQueue(two);
+  let batches = 0;
+  const call = ({ method }: { method: string }) =>
+    method === 'batch' && batches++ === 0 ? { dropReply: true } : undefined;
+  const made = depsOf(f, membership, self);
+  const store = new FaultyStore({ store: f.store, clock: f.clock, plan: { call } });
+  const options = { held, queue, capacity: 4, mayClaim: () => true, wake: () => {} };
+  const theft = new Stealer({ ...made, ctx: { ...made.ctx, store } }, options).steal();
+  await f.clock.until(() => batches === 1, 1_000, 'the theft is sent');
+  await put(f, f.keys.nodeconf(one), codecs.nodeconf, { v: SCHEMA_VERSION, cordoned: { at: 0 } });
+  await f.clock.until(() => batches === 2, 30_000, 'it is sent again');
+  expect(await theft).toBe(1);
+  expect(held.get(testTask(1))).toMatchObject({ nonce: (await at(one))?.claim?.nonce, entry: { deliveries: 1 } });
+  await queue.mirror.stop();
 });
 
 describe('a rebalancing is refused when', () => {

@@ -1,7 +1,8 @@
 /**
  * The duty `archive`: finished specs stay as plain records for a minute, then their results become archive chunks and are
- * deleted; archived specs are removed by age, and the oldest beyond a number and a size (archive-budget.ts). A pass looks at the headers that are new or not archived yet (header-scan.ts);
- * all of them are looked at, for those to be removed, at most once an hour.
+ * deleted; archived specs are removed by age, and the oldest beyond a number and a size (archive-budget.ts). A pass looks at
+ * the headers that are new or not archived yet (header-scan.ts); all of them are looked at, for those to be removed, at most
+ * once an hour.
  *
  * Every transaction compares the header's mod revision as the pass read it, so two holders never mix their chunks: an archive
  * is complete when the header says `archived`, in the same transaction that deletes the results. Chunks of a holder that died
@@ -10,12 +11,12 @@
  * The body stays with the header: it is what `spec retry` and the views of ended tasks read, compressed already. Removal takes
  * header, body, archive, name and idempotency key (which lives as long as its spec, at least a day) together.
  */
-import { indexOf, type ProjectId, type SpecId, sleep, type TaskId, taskId } from '@boi/core';
+import { indexOf, type ProjectId, type SpecId, type TaskId, taskId } from '@boi/core';
 import { batchItemsMax, type Op, REQUEST_BYTES_MAX, type Txn, unchanged } from '@boi/store';
 import { settleBatch, settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
 import { type Keys, lastPart } from '../keys.ts';
-import { holdsDuty } from '../membership/duty.ts';
+import { DutyLoop } from '../membership/duty-loop.ts';
 import { codecs, type SpecHeader, type Stored } from '../records.ts';
 import { isFinalSpec, type SpecRef, stored } from '../spec/spec-ref.ts';
 import { ArchiveBudget } from './archive-budget.ts';
@@ -45,8 +46,7 @@ export class Archiver {
   readonly #deps: NodeDeps;
   readonly #scan: HeaderScan;
   readonly #budget: ArchiveBudget;
-  readonly #stopping = new AbortController();
-  #loop: Promise<void> | undefined;
+  readonly #loop: DutyLoop;
 
   constructor(deps: NodeDeps) {
     this.#deps = deps;
@@ -61,29 +61,20 @@ export class Archiver {
         ctx.metrics.count('boi_core_records_unreadable_total', 1, { what: 'header' });
       },
     });
+    this.#loop = new DutyLoop(deps, {
+      duty: 'archive',
+      everyMs: ctx.config.lingerMs / PASSES_PER_LINGER,
+      turn: () => this.#pass(),
+      failed: 'finished specs could not be archived; the next pass will',
+    });
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort(new Error('the archiver stopped'));
-    await this.#loop;
-  }
-
-  async #run(): Promise<void> {
-    const { ctx, self, membership } = this.#deps;
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      try {
-        await sleep(ctx.clock, ctx.config.lingerMs / PASSES_PER_LINGER, signal);
-        if (holdsDuty(self, 'archive', membership.snapshot())) await this.#pass();
-      } catch (error) {
-        if (signal.aborted) return;
-        ctx.log.warn({ err: error }, 'finished specs could not be archived; the next pass will');
-      }
-    }
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   async #pass(): Promise<void> {
@@ -93,7 +84,7 @@ export class Archiver {
     for await (const headers of this.#scan.look()) {
       const singles: Spec[] = [];
       for (const header of headers) {
-        this.#stopping.signal.throwIfAborted();
+        this.#loop.signal.throwIfAborted();
         const spec = specOf(keys, header);
         const { record } = header;
         if (!isFinalSpec(record)) continue;
@@ -116,7 +107,7 @@ export class Archiver {
   async #removeExcess(): Promise<void> {
     const { ctx } = this.#deps;
     for (const { key } of this.#budget.takeExcess()) {
-      this.#stopping.signal.throwIfAborted();
+      this.#loop.signal.throwIfAborted();
       const { kv } = await ctx.store.get(key);
       if (kv !== undefined) await this.#remove(specOf(ctx.keys, stored(codecs.spec, kv)));
     }
@@ -138,7 +129,7 @@ export class Archiver {
       bytes += value.length;
       const success: Op[] = [{ op: 'put', key, value }];
       chunk = new ArchiveChunk();
-      return (await settleTxn(ctx, this.#stopping.signal, { compares, success })).outcome === 'applied';
+      return (await settleTxn(ctx, this.#loop.signal, { compares, success })).outcome === 'applied';
     };
     let count = 0;
     for (let start = range.start; ; ) {
@@ -161,7 +152,7 @@ export class Archiver {
     }
     if (!chunk.empty && !(await flush())) return;
     const record: SpecHeader = { ...header.record, archived: { chunks: firsts.length, firsts, bytes } };
-    const answer = await settleTxn(ctx, this.#stopping.signal, {
+    const answer = await settleTxn(ctx, this.#loop.signal, {
       compares,
       success: [
         { op: 'put', key: header.key, value: codecs.spec.encode(record) },
@@ -222,7 +213,7 @@ export class Archiver {
     if (singles.length === 0) return;
     const { ctx } = this.#deps;
     const items = singles.map(({ txn }) => txn);
-    const answer = await settleBatch(ctx, this.#stopping.signal, { compares: [], items });
+    const answer = await settleBatch(ctx, this.#loop.signal, { compares: [], items });
     if (answer.outcome !== 'applied') return;
     const archived = singles.filter((_, i) => answer.items[i]?.outcome === 'applied');
     for (const { key, header } of archived) this.#budget.add(key, header);
@@ -245,7 +236,7 @@ export class Archiver {
       success.push({ op: 'delete', key: keys.idempotency(prj, record.idempotency) });
     }
     const compares = [unchanged(header.key, header.modRevision)];
-    const answer = await settleTxn(ctx, this.#stopping.signal, { compares, success });
+    const answer = await settleTxn(ctx, this.#loop.signal, { compares, success });
     if (answer.outcome === 'applied') ctx.metrics.count('boi_core_specs_removed_total');
   }
 }

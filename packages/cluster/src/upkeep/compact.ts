@@ -6,10 +6,9 @@
  * drops nothing too early. A new holder starts without samples and drops nothing until it has old ones. Two holders at once
  * do no harm: both drop what is old enough.
  */
-import { sleep } from '@boi/core';
 import { compareRevisions, type Revision, toRevision } from '@boi/store';
 import type { NodeDeps } from '../deps.ts';
-import { holdsDuty } from '../membership/duty.ts';
+import { DutyLoop } from '../membership/duty-loop.ts';
 import { codecs } from '../records.ts';
 
 interface Sample {
@@ -19,36 +18,28 @@ interface Sample {
 
 export class Compactor {
   readonly #deps: NodeDeps;
-  readonly #stopping = new AbortController();
-  #loop: Promise<void> | undefined;
+  readonly #loop: DutyLoop;
   #samples: Sample[] = [];
 
   constructor(deps: NodeDeps) {
     this.#deps = deps;
+    this.#loop = new DutyLoop(deps, {
+      duty: 'compact',
+      everyMs: deps.ctx.config.compactEveryMs,
+      turn: () => this.#compact(),
+      notHeld: () => {
+        this.#samples = [];
+      },
+      failed: 'history could not be compacted; the next turn will',
+    });
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort(new Error('the compactor stopped'));
-    await this.#loop;
-  }
-
-  async #run(): Promise<void> {
-    const { ctx, self, membership } = this.#deps;
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      try {
-        await sleep(ctx.clock, ctx.config.compactEveryMs, signal);
-        if (holdsDuty(self, 'compact', membership.snapshot())) await this.#compact();
-        else this.#samples = [];
-      } catch (error) {
-        if (signal.aborted) return;
-        ctx.log.warn({ err: error }, 'history could not be compacted; the next turn will');
-      }
-    }
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   async #compact(): Promise<void> {

@@ -4,8 +4,8 @@
  * expired since and whether the directory still has it, which costs no request to the store.
  *
  * A certificate that is not good refuses every request of its connection with the reason, also if there is a secret beside
- * it: the handshake itself goes through, since Node would end it without a word and the client could not tell why. To an unknown user and to a wrong
- * secret the answer and its cost are the same.
+ * it: the handshake itself goes through, since Node would end it without a word and the client could not tell why. To an
+ * unknown user and to a wrong secret the answer and its cost are the same.
  */
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
