@@ -89,6 +89,7 @@ export class ClusterNode implements ClusterNodeHandle {
       runner,
       turning: () => this.#loop.turning(),
       load: () => this.#ownLoad.record(),
+      members: options.cluster !== undefined,
     });
     const deps = NodeServices.deps(ctx, identity.id, this.#session, this.#membership);
     this.#deps = deps;
@@ -169,7 +170,7 @@ export class ClusterNode implements ClusterNodeHandle {
     this.#load = new LoadWriter(ctx, this.#session, () => this.#ownLoad.record());
     this.#queue.mirror.onChange((changes) => {
       this.#runs.heard(changes);
-      this.#loop.wake();
+      this.#loop.heard(changes);
     });
     const parts = { identity, held, buffer, health: this.#health, session: this.#session };
     this.#fallback = new LocalFallback({

@@ -16,6 +16,8 @@
 import type { ProjectId, TaskId } from '@boi/core';
 import { ABSENT, type Revision } from '@boi/store';
 import { Bell } from '../base/bell.ts';
+import type { Change } from '../base/mirror.ts';
+import type { QueueEntry } from '../records.ts';
 import { type Candidate, type Pick, planClaims } from './claim-plan.ts';
 import { LookAhead, type LookAheadOptions } from './look-ahead.ts';
 import { Claimer, type ClaimerOptions } from './make-claims.ts';
@@ -86,6 +88,12 @@ export class ClaimLoop {
     this.#stopping.abort();
     this.wake();
     await this.#running;
+  }
+
+  /** Changes of the own queue, in order. */
+  heard(changes: readonly Change<QueueEntry>[]): void {
+    this.#claimer.heard(changes);
+    this.wake();
   }
 
   /** A task has ended here. */

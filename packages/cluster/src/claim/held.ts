@@ -49,10 +49,15 @@ export function newHeld(
   return { ...facts, revision: facts.revision ?? fence, spec: specOf(task), project: entry.prj, slots, cancels: 0 };
 }
 
+/** So many refused claims are remembered: each could only be applied by a copy of its request that is still under way. */
+const REFUSED_MAX = 1_000;
+
 export class HeldTasks {
   readonly #held = new Map<TaskId, Held>();
   /** Nonces of claims under way, whose outcome is not known yet. */
   readonly #claiming = new Set<string>();
+  /** Of claims that were refused because of a slot in use, the latest: by nonce, the `incarnation` they compared. */
+  readonly #refused = new Map<string, Revision>();
 
   get size(): number {
     return this.#held.size;
@@ -87,6 +92,22 @@ export class HeldTasks {
   /** Its outcome is known, or nobody waits for it any more. */
   claimed(nonce: string): void {
     this.#claiming.delete(nonce);
+  }
+
+  /**
+   * A claim with this nonce was refused although its entry has not changed: the slot of its key was taken. What refused it can
+   * come undone, so a copy of the request that arrives later may still be applied.
+   */
+  refused(nonce: string, incarnation: Revision): void {
+    this.#refused.set(nonce, incarnation);
+    if (this.#refused.size <= REFUSED_MAX) return;
+    const [oldest] = this.#refused.keys();
+    if (oldest !== undefined) this.#refused.delete(oldest);
+  }
+
+  /** If it was refused like that, the `incarnation` it compared: found in an entry, it is this process's claim all the same. */
+  refusedIn(nonce: string): Revision | undefined {
+    return this.#refused.get(nonce);
   }
 
   runsHere(task: TaskId, nonce: string): boolean {

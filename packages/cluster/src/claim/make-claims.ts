@@ -5,18 +5,23 @@
  *                       have been applied all the same: what carries its nonce is held
  *   an entry refused    its change is on its way to the mirror, which will put it where it belongs
  *   unknown             the identical batch again
+ *
+ * A refusal for a slot in use is definite for the request that was answered, not for a copy of it that is still under way: the
+ * slot may be free when that arrives. Such a claim is heard of from the own queue, and held like any other.
  */
-import { randomHex } from '@boi/core';
+import { randomHex, type TaskId } from '@boi/core';
 import { ABSENT, type BatchItemAnswer, batchItemsMax, compareRevisions, type Revision } from '@boi/store';
+import type { Change } from '../base/mirror.ts';
 import { settleBatch } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
+import { lastPart } from '../keys.ts';
 import type { MembershipSnapshot } from '../membership/membership-types.ts';
-import { codecs } from '../records.ts';
+import { codecs, type QueueEntry } from '../records.ts';
 import { gotten } from '../spec/spec-ref.ts';
 import { claimCompares } from './claim-compares.ts';
 import type { Pick } from './claim-plan.ts';
 import { type Claiming, claimTxn, headerIn } from './claim-txn.ts';
-import { claimEvent, type HeldTasks, newHeld } from './held.ts';
+import { claimEvent, type Held, type HeldTasks, newHeld } from './held.ts';
 import type { Locks } from './locks.ts';
 import type { OwnQueue } from './own-queue.ts';
 import type { Runs } from './run.ts';
@@ -109,6 +114,21 @@ export class Claimer {
     }
   }
 
+  /** Changes of the own queue: holds what a copy of a refused claim has claimed. */
+  heard(changes: readonly Change<QueueEntry>[]): void {
+    const { deps, held, queue } = this.#options;
+    for (const { key, after } of changes) {
+      const claim = after?.record.claim;
+      if (after === undefined || claim === undefined || claim.epoch !== deps.session.epoch()) continue;
+      const task = lastPart(key) as TaskId;
+      const incarnation = held.refusedIn(claim.nonce);
+      if (incarnation === undefined || held.get(task) !== undefined) continue;
+      deps.ctx.log.info({ task, fence: after.modRevision }, 'a claim that had been refused was applied after all');
+      this.#hold({ task, key, nonce: claim.nonce, fence: after.modRevision, incarnation, entry: after.record });
+      queue.reconsider(task);
+    }
+  }
+
   /** Holds those of a refused batch that its first sending has claimed after all; answers the others. */
   async #notMine(items: readonly Claiming[], nonce: string, snapshot: MembershipSnapshot): Promise<Claiming[]> {
     const { ctx } = this.#options.deps;
@@ -132,7 +152,7 @@ export class Claimer {
     snapshot: MembershipSnapshot,
   ): boolean {
     const { deps, held, runs, locks, queue } = this.#options;
-    const { ctx, self } = deps;
+    const { ctx } = deps;
     const { task } = item.pick.candidate;
     let entry = item.entry;
     let fence = revision;
@@ -142,7 +162,10 @@ export class Claimer {
         const lock = answer.answers[1];
         const lockTaken = lock?.op === 'get' && lock.kv !== undefined;
         ctx.metrics.count('boi_core_claim_conflicts_total', 1, { what: lockTaken ? 'lock' : 'entry' });
-        if (lockTaken && item.entry.lock !== undefined) locks.refused(item.entry.prj, item.entry.lock.hash);
+        if (lockTaken && item.entry.lock !== undefined) {
+          locks.refused(item.entry.prj, item.entry.lock.hash);
+          held.refused(nonce, snapshot.incarnationRevision);
+        }
         return !lockTaken;
       }
       entry = found.record;
@@ -154,7 +177,7 @@ export class Claimer {
     const ahead = compareRevisions(known.modRevision, fence) > 0;
     if (ahead && known.record.claim?.nonce !== nonce) return true;
     const header = entry.single && answer.outcome === 'applied' ? headerIn(answer.answers) : undefined;
-    const claim = newHeld({
+    const claim = this.#hold({
       task,
       key: item.key,
       nonce,
@@ -162,15 +185,22 @@ export class Claimer {
       incarnation: snapshot.incarnationRevision,
       entry: ahead ? known.record : entry,
       revision: ahead ? known.modRevision : fence,
-      phase: 'ahead',
       ...(header === undefined ? {} : { header }),
     });
-    held.add(claim);
-    ctx.metrics.count('boi_core_claims_total');
-    ctx.metrics.observe('boi_core_claim_latency_seconds', Math.max(0, ctx.clock.now() - entry.queuedAt) / 1000);
-    ctx.emit(claimEvent(self, claim, 'task.claimed'));
     // Cancelled already: it ends without waiting for a slot.
     if (!item.pick.ahead || claim.entry.cancel !== undefined) runs.start(claim);
     return true;
+  }
+
+  #hold(facts: Omit<Parameters<typeof newHeld>[0], 'phase'>): Held {
+    const { deps, held } = this.#options;
+    const { ctx, self } = deps;
+    const claim = newHeld({ ...facts, phase: 'ahead' });
+    held.add(claim);
+    const waitedMs = Math.max(0, ctx.clock.now() - facts.entry.queuedAt);
+    ctx.metrics.count('boi_core_claims_total');
+    ctx.metrics.observe('boi_core_claim_latency_seconds', waitedMs / 1000);
+    ctx.emit(claimEvent(self, claim, 'task.claimed'));
+    return claim;
   }
 }
