@@ -37,7 +37,7 @@ const PLANTS: readonly Plant[] = [
       ['worker', ['store', 'cluster', 'client', 'node', 'cli'], ['core', 'system']],
       ['client', ['system', 'store', 'cluster', 'worker', 'node', 'cli'], ['core']],
       ['simulator', ['worker', 'client', 'node', 'cli'], ['core', 'store', 'cluster', 'core/testing']],
-      ['node', ['cli'], ['core', 'system', 'identity', 'store', 'cluster', 'worker', 'client']],
+      ['node', ['cli'], ['core', 'system', 'identity', 'store', 'cluster', 'plugin-host', 'worker', 'client']],
       ['cli', ['store', 'cluster', 'worker', 'node'], ['core', 'system', 'client']],
     ] as const
   ).flatMap(([from, refused, allowed]) => [

@@ -12,4 +12,5 @@ export { METRICS } from './metrics.ts';
 export { ClusterNode } from './node.ts';
 export * from './node-types.ts';
 export * from './placement/placement-types.ts';
+export { CrashRecords } from './plugins/crash-records.ts';
 export * from './records.ts';

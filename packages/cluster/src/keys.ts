@@ -83,6 +83,9 @@ export class Keys {
   hold = (id: string) => `${this.prefix}holds/${id}`;
   holds = () => range(`${this.prefix}holds/`);
 
+  plugin = (nod: NodeId, name: string) => `${this.prefix}plugins/${nod}/${enc(name)}`;
+  plugins = () => range(`${this.prefix}plugins/`);
+
   ca = () => `${this.prefix}ca/current`;
   admin = (nod: NodeId) => `${this.prefix}ca/admins/${nod}`;
   admins = () => range(`${this.prefix}ca/admins/`);

@@ -238,6 +238,16 @@ export type IdempotencyRecord = Static<typeof IdempotencyRecord>;
 export const HoldRecord = Type.Object({ v: V, revision: Str, why: Str });
 export type HoldRecord = Static<typeof HoldRecord>;
 
+/** What a node must remember of a plugin of its own beyond its daemon's life. */
+export const PluginRecord = Type.Object({
+  v: V,
+  /** Crashes within the window that counts. */
+  crashes: Type.Array(Type.Object({ id: Str, at: Nat })),
+  /** It crashed too often and is left stopped until an operator restarts it. */
+  unstable: opt(Type.Boolean()),
+});
+export type PluginRecord = Static<typeof PluginRecord>;
+
 /** A codec for one kind of record. `decode` throws `schema-unknown`, naming key and field. */
 export interface Codec<T> {
   encode(record: T): string;
@@ -288,6 +298,7 @@ export const codecs = {
   lock: codec('lock', LockRecord),
   idempotency: codec('idempotency', IdempotencyRecord),
   hold: codec('hold', HoldRecord),
+  plugin: codec('plugin', PluginRecord),
 } as const;
 
 /** A decoded record with the revisions a compare needs. */

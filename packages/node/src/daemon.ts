@@ -4,10 +4,11 @@
  * Start: settings are checked before anything is touched; then the data directory is locked, the identity read or minted,
  * leftovers of an earlier life are killed (no task starts while an older copy of it still lives here), the API listens
  * (so that its address can be registered; it answers 503 until the node is a member), the node registers, and it is ready.
- * Stop: the protocol drains first, since running tasks still need the worker; then the API, the worker, the store, the lock.
+ * Plugins begin before the node joins. Stop: the protocol drains first, since running tasks still need the worker; then the
+ * API, the worker, the plugins, the store, the lock.
  */
 import type { AddressInfo } from 'node:net';
-import { ClusterNode, type ClusterNodeHandle, METRICS } from '@boi/cluster';
+import { type ClusterEvent, ClusterNode, type ClusterNodeHandle, CrashRecords, Keys, METRICS } from '@boi/cluster';
 import { BoiError, type NodeId, requireName } from '@boi/core';
 import { CountingStore, type Store } from '@boi/store';
 import { type DataDirLock, hostFacts, type Logger, lockDataDir, systemClock, systemRandom } from '@boi/system';
@@ -20,6 +21,9 @@ import { Office } from './identity/office.ts';
 import { loadIdentity } from './identity.ts';
 import { NODE_METRICS } from './metrics.ts';
 import { MetricsRegistry } from './metrics-registry.ts';
+import { PluginHouse } from './plugins/house.ts';
+import { observePlugins } from './plugins/observer.ts';
+import { readPluginFiles } from './plugins/plugin-file.ts';
 import { VERSION } from './version.ts';
 import { openWorkshop, type Workshop } from './workshop.ts';
 
@@ -64,12 +68,26 @@ export class Daemon {
     try {
       checkSettings(config, secure);
       const dataDir = config['data-dir'];
+      const plugins = await readPluginFiles(dataDir);
       const lock = held ?? (await lockDataDir(dataDir));
       if (held === undefined) undo.push(() => lock.release());
       const id = await loadIdentity(dataDir, systemClock, systemRandom);
       const log = rootLog.child({ node: id });
       const metrics = new MetricsRegistry({ ...METRICS, ...NODE_METRICS });
       const store = observedStore(plainStore, metrics);
+      const emit = (event: ClusterEvent): void => {
+        metrics.count('boi_core_events_total', 1, { kind: event.kind });
+        log.debug({ event }, 'event');
+      };
+      const house = new PluginHouse(plugins, {
+        dataDir,
+        clock: systemClock,
+        random: systemRandom,
+        nodeId: id,
+        hostVersion: VERSION,
+        crashLog: new CrashRecords(store, new Keys(config.prefix), id),
+        observer: observePlugins({ log, metrics, emit }),
+      });
       let node: ClusterNodeHandle | undefined;
       const member = (): ClusterNodeHandle => {
         if (node === undefined)
@@ -98,6 +116,8 @@ export class Daemon {
       const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
       const address = config.advertise ?? `${secure ? 'https' : 'http'}://${host}:${port}`;
 
+      undo.push(() => house.stop());
+      await house.start();
       const clusterNode = new ClusterNode({
         store,
         ...(config.prefix === undefined ? {} : { prefix: config.prefix }),
@@ -106,10 +126,7 @@ export class Daemon {
         random: systemRandom,
         log,
         metrics,
-        emit: (event) => {
-          metrics.count('boi_core_events_total', 1, { kind: event.kind });
-          log.debug({ event }, 'event');
-        },
+        emit,
         config: { sessionTtlMs: config['session-ttl'] },
         identity: {
           id,
@@ -128,7 +145,7 @@ export class Daemon {
       node = clusterNode;
       office?.start(address);
       log.info({ address, version: VERSION, slots: config.slots ?? hostFacts().cpus }, 'ready');
-      return new Daemon({ config, id, address, lock, store, log, server, workshop, office, node: clusterNode });
+      return new Daemon({ config, id, address, lock, store, log, server, workshop, house, office, node: clusterNode });
     } catch (error) {
       for (const step of undo.reverse()) await step().catch((cause) => rootLog.warn({ err: cause }, 'while giving up'));
       throw error;
@@ -146,13 +163,14 @@ export class Daemon {
   }
 
   async #stop(drainMs: number): Promise<void> {
-    const { node, server, workshop, office, store, lock, log } = this.#parts;
+    const { node, server, workshop, house, office, store, lock, log } = this.#parts;
     log.info({ drainMs }, 'stopping');
     const steps: [string, () => Promise<unknown>][] = [
       ['leaving the cluster', () => node.stop({ drainMs })],
       ['closing the API', () => server.close()],
       ['stopping the upkeep of credentials', async () => office?.stop()],
       ['stopping the worker', () => workshop.stop()],
+      ['stopping the plugins', () => house.stop()],
       ['closing the store', () => store.close()],
       ['releasing the data directory', () => lock.release()],
     ];
@@ -173,6 +191,7 @@ interface Parts {
   readonly log: Logger;
   readonly server: FastifyInstance;
   readonly workshop: Workshop;
+  readonly house: PluginHouse;
   readonly office: Office | undefined;
   readonly node: ClusterNodeHandle;
 }

@@ -12,6 +12,7 @@ import { openEtcd } from './etcd-options.ts';
 import { readClusterFile } from './identity/cluster-file.ts';
 import { enroll } from './identity/enroll.ts';
 import { loadIdentity } from './identity.ts';
+import { readPluginFiles } from './plugins/plugin-file.ts';
 
 /** Resolves when the node is a member; throws what is wrong. */
 export async function startNode(config: DaemonConfig, log: Logger): Promise<Daemon> {
@@ -19,6 +20,8 @@ export async function startNode(config: DaemonConfig, log: Logger): Promise<Daem
   const files = new IdentityFiles(dataDir);
   const token = await joinToken(config);
   checkSettings(config, !config.insecure);
+  // Before a token is spent on a node that cannot start.
+  await readPluginFiles(dataDir);
   if (config.insecure && (token !== undefined || (await files.read('certificate')) !== undefined)) {
     throw new BoiError(
       'config-invalid',

@@ -39,6 +39,21 @@ export const NODE_METRICS = {
     help: 'Events of the catalogue that this node emitted, by kind.',
     labels: ['kind'],
   },
+  boi_core_plugin_ready: {
+    type: 'gauge',
+    help: '1 while the plugin of that name is ready, else 0.',
+    labels: ['plugin'],
+  },
+  boi_core_plugin_unstable: {
+    type: 'gauge',
+    help: '1 while the plugin of that name is left stopped since it crashed too often, else 0.',
+    labels: ['plugin'],
+  },
+  boi_core_plugin_restarts_total: {
+    type: 'counter',
+    help: 'Times a plugin was started again after a crash, by its name.',
+    labels: ['plugin'],
+  },
   boi_core_cert_days_remaining: { type: 'gauge', help: "Days until this node's certificate expires." },
   boi_core_ca_days_remaining: { type: 'gauge', help: 'Days until the certificate of the CA that signs expires.' },
   boi_core_cert_renewals_total: { type: 'counter', help: 'Times this node renewed its certificate.' },

@@ -77,6 +77,8 @@ export function checkPluginConfig(config: PluginConfig): void {
   for (const name of Object.keys(config.env ?? {}))
     if (name.startsWith('BOI_PLUGIN_') || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
       wrong(`/env/${name}`, 'must be the name of a variable that does not begin with BOI_PLUGIN_');
+  if (config.tier !== undefined && !['best_effort', 'audit'].includes(config.tier))
+    wrong('/tier', 'must be best_effort or audit');
   if (config.kind !== 'hooks' && (config.tier !== undefined || config.events !== undefined))
     wrong('/kind', 'must be hooks where tier or events are set');
   for (const kind of config.events ?? [])
