@@ -229,8 +229,19 @@ export const ROUTES = {
     method: 'DELETE',
     path: '/v1/nodes/:nod',
     role: 'admin',
-    summary: "Adopt a dead node's work now and forget its settings. 409 while it lives.",
+    summary: "Adopt a dead node's work now and forget its settings; its certificate is refused from then on.",
     params: NodeParam,
+    query: Type.Object(
+      {
+        force: Type.Optional(
+          Type.Boolean({
+            description:
+              'Also while it lives: its membership and its session end at once, and its tasks are taken over. Default false: 409 then.',
+          }),
+        ),
+      },
+      closed,
+    ),
     answer: Type.Object({ id: Text('Node id.'), moved: Count('Entries moved.') }, closed),
   }),
   'cluster.show': route({

@@ -98,4 +98,12 @@ describe('explaining', () => {
     const frozen = Object.freeze([Object.freeze({ capabilities: Object.freeze({ ...node }) })]);
     expect(() => explain(Object.freeze([Object.freeze(gpu)]), frozen)).not.toThrow();
   });
+
+  it('says which plugin is missing', () => {
+    const wants = (key: string): Requirement => ({ key, op: 'exists', value: true });
+    const nodes = [{ capabilities: {} }, { capabilities: { workspace: true, 'workspace/git': true } }];
+    expect(explain([wants('workspace')], [{ capabilities: {} }]).summary).toBe('1 node: 1 lacks a workspace plugin');
+    expect(explain([wants('workspace/svn')], nodes).summary).toBe('2 nodes: 2 lack the workspace plugin svn');
+    expect(explain([wants('pool/docker')], nodes).summary).toBe('2 nodes: 2 lack the pool plugin docker');
+  });
 });

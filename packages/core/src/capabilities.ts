@@ -104,9 +104,17 @@ export function explain(
   };
 }
 
+/** Capabilities that a node has by its plugins, in words. */
+function pluginWords(key: string): string | undefined {
+  const [, kind, name] = /^(workspace|pool)(?:\/(.+))?$/.exec(key) ?? [];
+  if (kind === undefined) return undefined;
+  return name === undefined ? `a ${kind} plugin` : `the ${kind} plugin ${name}`;
+}
+
 function shortfall(requirement: Requirement): string {
   if (requirement.op !== 'exists') return `lack ${describeRequirement(requirement)}`;
-  return requirement.value ? `lack ${requirement.key}` : `have ${requirement.key}`;
+  const words = pluginWords(requirement.key) ?? requirement.key;
+  return requirement.value ? `lack ${words}` : `have ${words}`;
 }
 
 function conjugate(verb: string, count: number): string {

@@ -32,6 +32,32 @@ export interface ConcurrencyKey {
   readonly limit: number;
 }
 
+/** When a workspace is left where it is after its task: `on-failure` for whoever wants to look, `always`. */
+export type KeepWorkspace = 'on-failure' | 'always';
+
+/** A directory that a workspace plugin makes for the task: a checkout, a copy of a data set. */
+export interface WorkspaceRequest {
+  /** Where its content comes from, in the plugin's own terms: for workspace-git the address of a repository. */
+  readonly source: string;
+  /** Which version of it; absent: the source's default. */
+  readonly ref?: string;
+  /** Name of the plugin on the node; absent: the node's first one. */
+  readonly plugin?: string;
+  /** Branch that the task's commits are pushed to once it passed its verification, before its result is committed. May hold {@link PUSH_FIELDS}. */
+  readonly push?: string;
+  /** Absent: never. */
+  readonly keep?: KeepWorkspace;
+  /** More settings in the plugin's own terms. */
+  readonly options?: Readonly<Record<string, string>>;
+}
+
+/** What may stand in braces in the name of a branch, filled in when it is pushed. */
+export const PUSH_FIELDS = ['ref', 'spec', 'task', 'attempt', 'fence'] as const;
+
+/** Capabilities that a node has by its plugins: of one of any name, and of one by name. Declared by the node, asked for by the spec reader. */
+export const pluginCapability = (kind: 'workspace' | 'pool', name?: string): string =>
+  name === undefined ? kind : `${kind}/${name}`;
+
 export interface TaskDefinition {
   /** Unique within the spec; matrix and count instances carry their coordinates, `build[cc=gcc]`, `shard[3]`. */
   readonly ref: string;
@@ -50,6 +76,10 @@ export interface TaskDefinition {
   readonly secrets?: readonly string[];
   /** Absolute directory on the node; absent: a fresh directory per attempt, removed afterwards. */
   readonly workdir?: string;
+  /** Made by a workspace plugin; `requires` holds the capability of a node that has one. Never beside `workdir`. */
+  readonly workspace?: WorkspaceRequest;
+  /** Name of the pool plugin that runs it; `requires` holds its capability. Absent: the node's first pool plugin, if it has one. */
+  readonly pool?: string;
   readonly timeoutMs?: number;
   /** Between TERM and KILL. Default 10 000. */
   readonly graceMs?: number;

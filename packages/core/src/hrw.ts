@@ -31,6 +31,8 @@ export interface LoadedCandidate<I extends string = string> {
   readonly busy: number;
   /** Slots wanted by its queue. */
   readonly queued: number;
+  /** Multiplies its weight, not its room: above 0; default 1. */
+  readonly preference?: number;
 }
 
 /** How far above the candidates' mean load a node may be and still be given more. */
@@ -82,8 +84,8 @@ export function choose<I extends string>(key: string, candidates: readonly Loade
   }
   const bound = (LOAD_BOUND * load) / slots;
   const open: Candidate<I>[] = [];
-  for (const { id, slots: weight, busy, queued } of candidates) {
-    if (weight > 0 && busy + queued < Math.max(1, bound * weight)) open.push({ id, weight });
+  for (const { id, slots: room, busy, queued, preference = 1 } of candidates) {
+    if (room > 0 && busy + queued < Math.max(1, bound * room)) open.push({ id, weight: room * preference });
   }
   return winner(key, open);
 }

@@ -7,6 +7,7 @@ export * from './dag.ts';
 export * from './definition.ts';
 export * from './duration.ts';
 export * from './errors.ts';
+export * from './event-port.ts';
 export * from './events.ts';
 export * from './hrw.ts';
 export * from './ids.ts';

@@ -72,6 +72,7 @@ function plan(file: SpecFileValue, tasksMax: number, reporter: Reporter): Planne
   const planned: Planned[] = [];
   const shared = sharedFields(file);
   reportEnvLength(file.defaults?.env === undefined ? ['env'] : ['defaults', 'env'], shared, reporter);
+  reportTwoPlaces(['defaults'], file.defaults, reporter);
   const lines = new Map<string, number>();
   let first = 1;
   (file.tasks ?? []).forEach((task, at) => {
@@ -81,6 +82,7 @@ function plan(file: SpecFileValue, tasksMax: number, reporter: Reporter): Planne
     if (twin !== undefined)
       reporter.report(['tasks', at, 'ref'], `"${ref}" is the ref of tasks/${twin} already; give each task its own`);
     else lines.set(ref, at);
+    reportTwoPlaces(['tasks', at], task, reporter);
     if (isId(ref)) reporter.report(['tasks', at, 'ref'], 'must not have the shape of an id');
     const instances = instancesOf(task, at, tasksMax, reporter);
     const fields = mergeFields(shared, task);
@@ -102,6 +104,11 @@ function instancesOf(task: TaskFileValue, at: number, tasksMax: number, reporter
     return matrixInstances(task.matrix, tasksMax, reporter.hint, problem) ?? countInstances(1);
   }
   return task.count === undefined ? singleInstance() : countInstances(task.count);
+}
+
+function reportTwoPlaces(path: Path, fields: FieldsFile | undefined, reporter: Reporter): void {
+  if (fields?.workdir !== undefined && fields.workspace !== undefined)
+    reporter.report([...path, 'workspace'], 'cannot stand beside workdir: a task runs in one of them', true);
 }
 
 function reportExpressions(

@@ -117,7 +117,7 @@ tasks:
     ['dependsOn: y', '/tasks/0/dependsOn unknown field "dependsOn"; did you mean "needs"?'],
     [
       'on_exit_codes: y',
-      '/tasks/0/on_exit_codes unknown field "on_exit_codes"; known here: ref, run, needs, matrix, count, requires, target, slots, env, secrets, workdir, timeout, grace, retries, verify, priority, when, exclusive, outputs, key',
+      '/tasks/0/on_exit_codes unknown field "on_exit_codes"; known here: ref, run, needs, matrix, count, requires, target, slots, env, secrets, workdir, workspace, pool, timeout, grace, retries, verify, priority, when, exclusive, outputs, key',
     ],
     ['count: 0', '/tasks/0/count must be a whole number from 1 to 1048575, not 0'],
     ['count: 2, matrix: {a: [b]}', '/tasks/0/count cannot stand beside matrix: make it an axis'],
@@ -142,7 +142,7 @@ tasks:
     ['concurrency: 0', '/concurrency must be a whole number from 1 to 1048575, not 0'],
     [
       'defaults: {run: x}',
-      '/defaults/run unknown field "run"; known here: requires, target, slots, env, secrets, workdir, timeout, grace, retries, verify, priority, when, exclusive, outputs, key',
+      '/defaults/run unknown field "run"; known here: requires, target, slots, env, secrets, workdir, workspace, pool, timeout, grace, retries, verify, priority, when, exclusive, outputs, key',
     ],
     [
       `env: {A: "${x('index')}"}`,

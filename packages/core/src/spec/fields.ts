@@ -9,6 +9,7 @@ import { validateName } from '../names.ts';
 import type { MatrixFile } from './instances.ts';
 import { type Condition, readRequirements } from './requirements.ts';
 import { type InstanceValues, isTemplate, literalHead, render, type Text } from './template.ts';
+import { buildWorkspace, pluginConditions, type WorkspaceFile } from './workspace.ts';
 
 type CommandFile = Text | readonly Text[];
 
@@ -21,6 +22,8 @@ export interface FieldsFile {
   readonly env?: Readonly<Record<string, Text>>;
   readonly secrets?: readonly string[];
   readonly workdir?: Text;
+  readonly workspace?: Text | WorkspaceFile;
+  readonly pool?: string;
   readonly timeout?: number;
   readonly grace?: number;
   readonly retries?:
@@ -68,6 +71,8 @@ const FIELDS = [
   'env',
   'secrets',
   'workdir',
+  'workspace',
+  'pool',
   'timeout',
   'grace',
   'retries',
@@ -86,7 +91,7 @@ export function sharedFields(spec: SpecFileValue): FieldsFile {
   return { ...defaults, env: { ...spec.env, ...defaults.env } };
 }
 
-/** The fields that hold in the end: the task's own, else the shared ones; `env` and `requires` merged by key. */
+/** The fields that hold in the end: the task's own, else the shared ones; `env` and `requires` merged by key, and what its plugins ask of a node. */
 export function mergeFields(shared: FieldsFile, task: FieldsFile): FieldsFile {
   const merged: Record<string, unknown> = {};
   for (const field of FIELDS) {
@@ -94,8 +99,12 @@ export function mergeFields(shared: FieldsFile, task: FieldsFile): FieldsFile {
     if (value !== undefined) merged[field] = value;
   }
   if (shared.env !== undefined && task.env !== undefined) merged.env = { ...shared.env, ...task.env };
-  if (shared.requires !== undefined && task.requires !== undefined)
-    merged.requires = { ...shared.requires, ...task.requires };
+  // Two ways to say where it runs: the task's own counts.
+  if (task.workdir !== undefined && task.workspace === undefined) delete merged.workspace;
+  if (task.workspace !== undefined && task.workdir === undefined) delete merged.workdir;
+  const plugins = pluginConditions(merged as FieldsFile);
+  if ((shared.requires !== undefined && task.requires !== undefined) || plugins !== undefined)
+    merged.requires = { ...shared.requires, ...task.requires, ...plugins };
   return merged as FieldsFile;
 }
 
@@ -148,11 +157,12 @@ export function buildFields(
   values: InstanceValues,
   problem: FieldProblem,
 ): Partial<TaskDefinition> {
-  const { run, when, slots, secrets, timeout, grace, priority, exclusive, outputs } = fields;
+  const { run, when, slots, secrets, timeout, grace, priority, exclusive, outputs, pool } = fields;
   const requires = buildRequires(fields, values, problem);
   const target = buildTarget(fields, values, problem);
   const env = buildEnv(fields, values);
   const workdir = buildWorkdir(fields, values, problem);
+  const workspace = fields.workspace === undefined ? undefined : buildWorkspace(fields.workspace, values, problem);
   const retries = buildRetries(fields, problem);
   const verify = buildVerify(fields, values);
   const key = buildKey(fields, values);
@@ -165,6 +175,8 @@ export function buildFields(
     ...(env === undefined ? {} : { env }),
     ...(secrets === undefined || secrets.length === 0 ? {} : { secrets }),
     ...(workdir === undefined ? {} : { workdir }),
+    ...(workspace === undefined ? {} : { workspace }),
+    ...(pool === undefined ? {} : { pool }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     ...(grace === undefined || grace === GRACE_MS ? {} : { graceMs: grace }),
     ...(retries === undefined ? {} : { retries }),

@@ -3,3 +3,4 @@ export { type ParseSpecOptions, type ParseSpecResult, parseSpec, type SpecFormat
 export { specJsonSchema, specReference } from './reference.ts';
 export { parseQuantity } from './requirements.ts';
 export { didYouMean } from './suggest.ts';
+export { BRANCH_PATTERN, fillBranch } from './workspace.ts';

@@ -59,6 +59,10 @@ export const SPEC_LIMITS = {
   varsMax: 200,
   varLengthMax: 4_096,
   workdirLengthMax: 4_096,
+  workspaceSourceLengthMax: 2_048,
+  /** Of its ref, branch and each option. */
+  workspaceTextLengthMax: 256,
+  workspaceOptionsMax: 32,
   slotsMax: 10_000,
   concurrencyMax: 1_048_575,
   keyNameLengthMax: 256,

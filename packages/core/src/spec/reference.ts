@@ -24,6 +24,7 @@ export function specReference(): string {
     table('Spec', ROOT),
     table('Task', at(ROOT, 'tasks').items ?? {}),
     table('retries', objectOf(at(at(ROOT, 'tasks').items ?? {}, 'retries'))),
+    table('workspace', objectOf(at(at(ROOT, 'tasks').items ?? {}, 'workspace'))),
     table('key', objectOf(at(at(ROOT, 'tasks').items ?? {}, 'key'))),
     table('matrix', at(at(ROOT, 'tasks').items ?? {}, 'matrix')),
     limits(),

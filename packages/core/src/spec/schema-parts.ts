@@ -31,6 +31,8 @@ export const either = (expected: string, alternatives: TSchema[], description: s
 
 export const REF_PATTERN = '^[A-Za-z0-9_][A-Za-z0-9_.-]*$';
 export const WORD_PATTERN = '^[A-Za-z_][A-Za-z0-9_-]*$';
+/** As a node's configuration names its plugins. */
+export const PLUGIN_PATTERN = '^[a-z][a-z0-9-]{0,63}$';
 export const ENV_PATTERN = '^[A-Za-z_][A-Za-z0-9_]*$';
 export const CAPABILITY_PATTERN = '^[A-Za-z0-9][A-Za-z0-9_./-]*$';
 /** In a reference, brackets, commas and equal signs have a meaning of their own. */
@@ -57,6 +59,62 @@ export const Env = (description: string, templates: boolean) =>
     'x-expected': 'a map of names to strings',
     'x-names': 'letters, digits and _, not beginning with a digit',
   });
+
+/** The directory that a workspace plugin makes. */
+export const Workspace = Type.Object(
+  {
+    source: Type.String({
+      minLength: 1,
+      maxLength: L.workspaceSourceLengthMax,
+      ...template,
+      description:
+        'Where its content comes from, in the plugin’s own terms: for workspace-git the address of a repository.',
+    }),
+    ref: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: L.workspaceTextLengthMax,
+        ...template,
+        description: 'Which version of it: a branch, tag or commit. Left out: the source’s default.',
+      }),
+    ),
+    plugin: Type.Optional(
+      Type.String({
+        pattern: PLUGIN_PATTERN,
+        description:
+          'Name of the plugin; only nodes that have it run the task. Left out: any node with a workspace plugin.',
+        'x-expected': 'a name of a-z, 0-9 and -, beginning with a letter',
+      }),
+    ),
+    push: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: L.workspaceTextLengthMax,
+        ...template,
+        description:
+          'Branch to push what the task committed to, after verification and before the result counts; if that fails, so does the task. `{ref}`, `{spec}`, `{task}`, `{attempt}` and `{fence}` are filled in.',
+      }),
+    ),
+    keep: Type.Optional(
+      Type.Unsafe<'never' | 'on-failure' | 'always'>({
+        type: 'string',
+        enum: ['never', 'on-failure', 'always'],
+        default: 'never',
+        description: 'Whether the directory stays on its node after the task.',
+      }),
+    ),
+    options: Type.Optional(
+      Type.Record(Type.String(), text({ maxLength: L.workspaceTextLengthMax, ...template }), {
+        description: 'More settings in the plugin’s own terms.',
+        maxProperties: L.workspaceOptionsMax,
+        propertyNames: { type: 'string', pattern: WORD_PATTERN, maxLength: 64 },
+        'x-expected': 'a map of names to values',
+        'x-names': 'letters, digits, _ and -, beginning with a letter or _',
+      }),
+    ),
+  },
+  closed,
+);
 
 export const Operators = Type.Object(
   {

@@ -77,7 +77,9 @@ describe('whatever the file holds', () => {
   const value = fc.oneof(
     leaf,
     fc.array(leaf, { maxLength: 3 }),
-    fc.dictionary(fc.constantFrom('max', 'name', 'limit', 'in', 'exists', 'A', 'a'), leaf, { maxKeys: 3 }),
+    fc.dictionary(fc.constantFrom('max', 'name', 'limit', 'in', 'exists', 'source', 'push', 'A', 'a'), leaf, {
+      maxKeys: 3,
+    }),
   );
   const names = [
     'ref',
@@ -90,6 +92,8 @@ describe('whatever the file holds', () => {
     'env',
     'secrets',
     'workdir',
+    'workspace',
+    'pool',
     'timeout',
     'grace',
     'retries',

@@ -18,10 +18,12 @@ import {
   Env,
   either,
   Operators,
+  PLUGIN_PATTERN,
   REF_PATTERN,
   template,
   text,
   WORD_PATTERN,
+  Workspace,
 } from './schema-parts.ts';
 import { expression } from './template.ts';
 
@@ -81,6 +83,21 @@ const shared = {
       maxLength: L.workdirLengthMax,
       ...template,
       description: 'Absolute directory on the node. Left out: a fresh directory per attempt, removed afterwards.',
+    }),
+  ),
+  workspace: Type.Optional(
+    either(
+      'a source or a map of source, ref, plugin, push, keep, options',
+      [Type.String({ minLength: 1, maxLength: L.workspaceSourceLengthMax, ...template }), Workspace],
+      'A directory that a workspace plugin of the node makes for the task, such as a checkout of a repository: its source, or a map. Only nodes with such a plugin run the task. Not together with `workdir`.',
+    ),
+  ),
+  pool: Type.Optional(
+    Type.String({
+      pattern: PLUGIN_PATTERN,
+      description:
+        'Name of the pool plugin that runs it; only nodes that have it do. Left out: a node with a pool plugin runs it by that, any other by itself.',
+      'x-expected': 'a name of a-z, 0-9 and -, beginning with a letter',
     }),
   ),
   timeout: Type.Optional(
