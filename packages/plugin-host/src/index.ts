@@ -10,7 +10,7 @@ export {
   runConformance,
 } from './conformance/kit.ts';
 export * from './errors.ts';
-export { AuditTrail, type Intent, UNACKNOWLEDGED_MAX } from './hooks/audit-trail.ts';
+export { AuditTrail, UNACKNOWLEDGED_MAX } from './hooks/audit-trail.ts';
 export { BestEffortQueue } from './hooks/best-effort-queue.ts';
 export { Deliverer } from './hooks/deliverer.ts';
 export * from './hooks/hub.ts';

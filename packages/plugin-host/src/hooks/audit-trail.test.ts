@@ -28,7 +28,7 @@ const open = async (options: Partial<AuditTrailOptions> = {}) => {
     plugin: 'p',
     clock: systemClock,
     marks,
-    settle: () => Promise.resolve('unknown'),
+    settle: () => Promise.resolve({ outcome: 'unknown' }),
     onProblem: (message) => problems.push(message),
     ...options,
   });
@@ -37,6 +37,7 @@ const open = async (options: Partial<AuditTrailOptions> = {}) => {
 };
 const ids = (trail: AuditTrail) => trail.after(trail.acknowledged, 10_000).map(({ event }) => event.id);
 const idsOf = (events: readonly BoiEvent[]) => events.map(({ id }) => id);
+const intended = (events: readonly BoiEvent[]) => events.map((event) => ({ event }));
 const segments = async () => (await readdir(join(directory, 'wal'))).filter((name) => name.endsWith('.wal')).sort();
 const isPending = async (promise: Promise<unknown>) => {
   const pending = Symbol('pending');
@@ -47,7 +48,7 @@ describe('the audit trail', () => {
   test('numbers from 1 in the order in which outcomes are known, leaves out what did not happen', async () => {
     const trail = await open();
     const [a, b, c, d] = someEvents(4) as [BoiEvent, BoiEvent, BoiEvent, BoiEvent];
-    const [first, second, third] = await trail.intend([a, b, c]);
+    const [first, second, third] = await trail.intend(intended([a, b, c]));
     await third?.happened();
     await second?.didNotHappen();
     await trail.tell([d]);
@@ -78,10 +79,10 @@ describe('the audit trail', () => {
     async (answer) => {
       const before = await open();
       const [event, later] = [someEvent(), someEvent()];
-      await before.intend([event]);
+      await before.intend(intended([event]));
       await before.tell([later]);
       const after = await open({
-        settle: () => (answer === 'throws' ? Promise.reject(new Error('away')) : Promise.resolve(answer)),
+        settle: () => (answer === 'throws' ? Promise.reject(new Error('away')) : Promise.resolve({ outcome: answer })),
       });
       const expected = { happened: [event], 'did-not-happen': [], unknown: [{ ...event, outcome: 'unknown' }] };
       const told = answer === 'throws' ? expected.unknown : expected[answer];
@@ -92,12 +93,63 @@ describe('the audit trail', () => {
     },
   );
 
+  test('tells the event as it is known in the end, also after a restart; what was kept to settle it is not told', async () => {
+    const before = await open();
+    const [event, other] = [someEvent(), someEvent()];
+    const [intent] = await before.intend([
+      { event, trace: { nonce: 'a1' } },
+      { event: other, trace: { nonce: 'b2' } },
+    ]);
+    const final = { ...event, correlation: 'c' };
+    await intent?.happened(final);
+    expect(before.after(0, 10)).toEqual([{ sequence: 1, event: final }]);
+    await before.close();
+    const asked: unknown[] = [];
+    const settled = { ...other, correlation: 'd' };
+    const after = await open({
+      settle: (left) => {
+        asked.push(left);
+        return Promise.resolve({ outcome: 'happened', final: settled });
+      },
+    });
+    expect(asked).toEqual([{ event: other, trace: { nonce: 'b2' } }]);
+    const delivered = [
+      { sequence: 1, event: final },
+      { sequence: 2, event: settled },
+    ];
+    expect(after.after(0, 10)).toEqual(delivered);
+    await after.close();
+    const third = await open();
+    expect(third.after(0, 10)).toEqual(delivered);
+    await third.close();
+  });
+
+  test('lets in what is urgent, and those who wait in the order in which they came', async () => {
+    const trail = await open();
+    await trail.tell(someEvents(UNACKNOWLEDGED_MAX));
+    expect(trail.hasRoom).toBe(false);
+    const [first, second] = [someEvents(60), [someEvent()]];
+    const waiting = [trail.tell(first), trail.tell(second)];
+    const urgent = someEvent();
+    await trail.tell([urgent], { urgent: true });
+    let free = false;
+    const room = trail.untilRoom(new AbortController().signal).then(() => {
+      free = true;
+    });
+    trail.acknowledge(UNACKNOWLEDGED_MAX);
+    await Promise.all(waiting);
+    await room;
+    expect({ free, hasRoom: trail.hasRoom }).toEqual({ free: true, hasRoom: true });
+    expect(ids(trail)).toEqual([urgent.id, ...idsOf([...first, ...second])]);
+    await trail.close();
+  });
+
   test('lets nobody in while 100 are unacknowledged, intents counted, and one batch as soon as there is room for one', async () => {
     const trail = await open();
     await trail.tell(someEvents(60));
-    const intents = await trail.intend(someEvents(UNACKNOWLEDGED_MAX - 60));
+    const intents = await trail.intend(intended(someEvents(UNACKNOWLEDGED_MAX - 60)));
     const waiting = trail.tell(someEvents(50));
-    const alsoWaiting = trail.intend([someEvent()]);
+    const alsoWaiting = trail.intend(intended([someEvent()]));
     expect([await isPending(waiting), await isPending(alsoWaiting)]).toEqual([true, true]);
     await intents[0]?.didNotHappen();
     await waiting;
@@ -112,7 +164,7 @@ describe('the audit trail', () => {
     const trail = await open();
     await trail.tell(someEvents(UNACKNOWLEDGED_MAX));
     const leave = new AbortController();
-    const left = trail.tell([someEvent()], leave.signal);
+    const left = trail.tell([someEvent()], { signal: leave.signal });
     leave.abort(new Error('enough'));
     await expect(left).rejects.toThrow('enough');
     const refused = trail.tell([someEvent()]);
@@ -137,7 +189,7 @@ describe('the audit trail', () => {
   test('keeps the segment of an intent that is still open', async () => {
     const trail = await open({ segmentBytesMax: 500 });
     const event = someEvent();
-    await trail.intend([event]);
+    await trail.intend(intended([event]));
     for (let i = 0; i < 5; i++) await trail.tell(someEvents(3));
     trail.acknowledge(15);
     await trail.close();
@@ -241,7 +293,7 @@ describe('the audit trail', () => {
               for (const { event } of trail.after(trail.acknowledged, count)) gone.add(event.id);
               trail.acknowledge(Math.min(trail.last, trail.acknowledged + count));
             } else {
-              const intents = await trail.intend(events);
+              const intents = await trail.intend(intended(events));
               promised.push(...(step === 'didNotHappen' ? [] : idsOf(events)));
               if (step !== 'open') await Promise.all(intents.map((intent) => intent[step as 'happened']()));
               if (step === 'didNotHappen') for (const id of idsOf(events)) refused.add(id);

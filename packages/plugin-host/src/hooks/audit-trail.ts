@@ -8,12 +8,22 @@
  *
  * Invariants: a sequence is on the disk before the plugin sees it, so it never stands for two events, whatever dies when; sequences
  * are given in the order in which outcomes become known; nothing is trimmed that the recorded mark does not cover; with
- * {@link UNACKNOWLEDGED_MAX} events outstanding, intents counted, whoever would emit more waits (a batch is let in
- * whole as soon as there is room for one, so the number can be exceeded by one batch).
+ * {@link UNACKNOWLEDGED_MAX} events outstanding, intents counted, whoever would emit more waits its turn (a batch is let in
+ * whole as soon as there is room for one, so the number can be exceeded by one batch; what is urgent does not wait).
  */
-import { BoiError, type BoiEvent, type Clock, sleep } from '@boi/core';
+import {
+  BoiError,
+  type BoiEvent,
+  type Clock,
+  type EmitOptions,
+  type EventIntent,
+  type IntendedEvent,
+  type Settlement,
+  sleep,
+} from '@boi/core';
 import type { SequencedEvent } from '@boi/proto';
 import type { HighWaterMarks, SettleIntent } from './ports.ts';
+import { RoomGate } from './room-gate.ts';
 import { type DeliverySource, Wakeup } from './source.ts';
 import { type SegmentNumber, WriteAheadLog } from './wal.ts';
 import type { WalRecord } from './wal-format.ts';
@@ -32,15 +42,9 @@ export interface AuditTrailOptions {
   readonly settle: SettleIntent;
   /** Torn ends, lost sequences, a mark that cannot be written: for the log. */
   readonly onProblem: (message: string, error?: unknown) => void;
+  /** The work has had to wait for a while without a pause (true), or is let in again (false). */
+  readonly onSaturated?: (saturated: boolean) => void;
   readonly segmentBytesMax?: number;
-}
-
-/** An event whose change is under way. Exactly one of the three must be called; each resolves when that is on disk. */
-export interface Intent {
-  happened(): Promise<void>;
-  didNotHappen(): Promise<void>;
-  /** It could not be found out, and never will be. */
-  unknown(): Promise<void>;
 }
 
 interface Deliverable extends SequencedEvent {
@@ -52,9 +56,9 @@ export class AuditTrail implements DeliverySource {
   readonly #options: AuditTrailOptions;
   readonly #wal: WriteAheadLog;
   readonly #wakeup = new Wakeup();
-  readonly #room = new Wakeup();
+  readonly #room: RoomGate;
   readonly #closing = new AbortController();
-  readonly #intents = new Map<number, { readonly event: BoiEvent; readonly segment: SegmentNumber }>();
+  readonly #intents = new Map<number, IntendedEvent & { readonly segment: SegmentNumber }>();
   #deliverable: Deliverable[] = [];
   #nextSequence = 1;
   #nextIntent = 1;
@@ -78,6 +82,12 @@ export class AuditTrail implements DeliverySource {
       }),
       options.segmentBytesMax,
     );
+    this.#room = new RoomGate({
+      clock: options.clock,
+      outstandingMax: UNACKNOWLEDGED_MAX,
+      outstanding: () => this.outstanding,
+      onSaturated: options.onSaturated ?? (() => undefined),
+    });
   }
 
   get acknowledged(): number {
@@ -108,29 +118,51 @@ export class AuditTrail implements DeliverySource {
       this.#nextSequence = mark + 1;
     }
     this.#last = this.#nextSequence - 1;
-    for (const [intent, { event }] of [...this.#intents]) {
-      const outcome = await this.#options.settle(event).catch(() => 'unknown' as const);
-      await this.#resolve(intent, outcome);
+    for (const [intent, { event, trace }] of [...this.#intents]) {
+      const settlement: Settlement = await this.#options
+        .settle({ event, ...(trace === undefined ? {} : { trace }) })
+        .catch(() => ({ outcome: 'unknown' }));
+      await this.#resolve(intent, settlement);
     }
+    this.#room.look();
+  }
+
+  /** Whether an event would be let in at once. */
+  get hasRoom(): boolean {
+    return this.#room.isOpen;
+  }
+
+  /** Resolves when there may be room, or the signal aborts. */
+  untilRoom(signal: AbortSignal): Promise<void> {
+    return this.#room.untilOpen(signal);
   }
 
   /** Records that `events` are about to happen; waits for room. Resolves when they are on disk: only then make the change. */
-  async intend(events: readonly BoiEvent[], signal?: AbortSignal): Promise<readonly Intent[]> {
-    await this.#enter(events.length, signal);
+  async intend(events: readonly IntendedEvent[], options?: EmitOptions): Promise<readonly EventIntent[]> {
+    await this.#enter(events.length, options);
+    const made: EventIntent[] = [];
     try {
-      return await Promise.all(events.map((event) => this.#intend(event)));
+      const tries = await Promise.allSettled(events.map((event) => this.#intend(event)));
+      for (const tried of tries) if (tried.status === 'fulfilled') made.push(tried.value);
+      const failed = tries.find((tried) => tried.status === 'rejected');
+      if (failed === undefined) return made;
+      // Some of a batch that went to the disk in two groups: the change is not made, so none of them happens.
+      await Promise.allSettled(made.map((intent) => intent.didNotHappen()));
+      throw failed.reason;
     } finally {
       this.#entering -= events.length;
+      this.#room.look();
     }
   }
 
   /** Records that `events` happened; waits for room. Resolves when they are on disk and will be delivered. */
-  async tell(events: readonly BoiEvent[], signal?: AbortSignal): Promise<void> {
-    await this.#enter(events.length, signal);
+  async tell(events: readonly BoiEvent[], options?: EmitOptions): Promise<void> {
+    await this.#enter(events.length, options);
     try {
       await Promise.all(events.map((event) => this.#tell(event)));
     } finally {
       this.#entering -= events.length;
+      this.#room.look();
     }
   }
 
@@ -148,7 +180,7 @@ export class AuditTrail implements DeliverySource {
     this.#acknowledged = sequence;
     const keep = this.#deliverable.findIndex((candidate) => candidate.sequence > sequence);
     this.#deliverable = keep < 0 ? [] : this.#deliverable.slice(keep);
-    this.#room.wake();
+    this.#room.look();
     this.#marking ??= this.#mark();
   }
 
@@ -159,44 +191,50 @@ export class AuditTrail implements DeliverySource {
   /** Writes the mark and closes the log. What waits for room is refused; unresolved intents stay for the next start. */
   async close(): Promise<void> {
     this.#closing.abort(new BoiError('unavailable', 'the audit trail is closed'));
+    this.#room.close();
     await this.#marking;
     await this.#writeMark();
     await this.#wal.close();
   }
 
-  async #enter(count: number, signal?: AbortSignal): Promise<void> {
+  async #enter(count: number, { signal, urgent = false }: EmitOptions = {}): Promise<void> {
     const either = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
-    for (;;) {
-      either.throwIfAborted();
-      if (this.outstanding < UNACKNOWLEDGED_MAX) break;
-      await this.#room.next(either);
-    }
-    this.#entering += count;
+    either.throwIfAborted();
+    const enter = () => {
+      this.#entering += count;
+    };
+    if (urgent) enter();
+    else await this.#room.enter(enter, either);
+    this.#room.look();
   }
 
-  async #intend(event: BoiEvent): Promise<Intent> {
+  async #intend({ event, trace }: IntendedEvent): Promise<EventIntent> {
     const intent = this.#nextIntent++;
-    const segment = await this.#wal.append({ make: () => ({ t: 'intent', intent, event }) });
-    this.#intents.set(intent, { event, segment });
+    const traced = trace === undefined ? {} : { trace };
+    const segment = await this.#wal.append({ make: () => ({ t: 'intent', intent, event, ...traced }) });
+    this.#intents.set(intent, { event, ...traced, segment });
     return {
-      happened: () => this.#resolve(intent, 'happened'),
-      didNotHappen: () => this.#resolve(intent, 'did-not-happen'),
-      unknown: () => this.#resolve(intent, 'unknown'),
+      happened: (final) => this.#resolve(intent, { outcome: 'happened', ...(final === undefined ? {} : { final }) }),
+      didNotHappen: () => this.#resolve(intent, { outcome: 'did-not-happen' }),
+      unknown: () => this.#resolve(intent, { outcome: 'unknown' }),
     };
   }
 
-  async #resolve(intent: number, outcome: 'happened' | 'did-not-happen' | 'unknown'): Promise<void> {
+  async #resolve(intent: number, settlement: Settlement): Promise<void> {
     const known = this.#intents.get(intent);
     if (known === undefined) throw new Error('assertion failed: an intent is resolved once');
+    const { outcome } = settlement;
     if (outcome === 'did-not-happen') {
       await this.#wal.append({ make: () => ({ t: 'settled', intent, outcome }) });
       this.#intents.delete(intent);
-      this.#room.wake();
+      this.#room.look();
       return;
     }
-    const event = outcome === 'unknown' ? { ...known.event, outcome: 'unknown' as const } : known.event;
+    const final =
+      settlement.outcome === 'happened' && settlement.final !== undefined ? { event: settlement.final } : {};
+    const event = asTold({ ...known, ...final }, outcome);
     await this.#numbered(
-      (sequence) => ({ t: 'settled', intent, outcome, sequence }),
+      (sequence) => ({ t: 'settled', intent, outcome, sequence, ...final }),
       (sequence) => {
         this.#intents.delete(intent);
         return { sequence, event, segment: known.segment };
@@ -243,7 +281,11 @@ export class AuditTrail implements DeliverySource {
         this.#nextIntent = Math.max(this.#nextIntent, record.intent);
         return;
       case 'intent':
-        this.#intents.set(record.intent, { event: record.event, segment });
+        this.#intents.set(record.intent, {
+          event: record.event,
+          ...(record.trace === undefined ? {} : { trace: record.trace }),
+          segment,
+        });
         this.#nextIntent = record.intent + 1;
         return;
       case 'event':
@@ -257,7 +299,7 @@ export class AuditTrail implements DeliverySource {
         this.#nextSequence = record.sequence + 1;
         // Its intent is in a segment that was trimmed: it was acknowledged.
         if (known === undefined) return;
-        const event = record.outcome === 'unknown' ? { ...known.event, outcome: 'unknown' as const } : known.event;
+        const event = asTold({ event: record.event ?? known.event }, record.outcome);
         this.#deliverable.push({ sequence: record.sequence, event, segment: known.segment });
       }
     }
@@ -287,4 +329,8 @@ export class AuditTrail implements DeliverySource {
     const needed = [...this.#deliverable, ...this.#intents.values()].map(({ segment }) => segment);
     await this.#wal.trimBefore(Math.min(...needed, this.#wal.current));
   }
+}
+
+function asTold({ event }: Pick<IntendedEvent, 'event'>, outcome: 'happened' | 'unknown'): BoiEvent {
+  return outcome === 'unknown' ? { ...event, outcome } : event;
 }

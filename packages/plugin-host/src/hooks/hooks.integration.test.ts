@@ -51,7 +51,7 @@ const hubOf = (supervisor: ReturnType<typeof plugin>, problems: string[] = []) =
     nodeId: minter.mint('node'),
     directory: join(lab.directory, 'hooks'),
     marks: new MemoryHighWaterMarks(),
-    settle: () => Promise.resolve('unknown'),
+    settle: () => Promise.resolve({ outcome: 'unknown' }),
     onProblem: (_, message, error) => problems.push(`${message} ${String(error)}`),
   });
 
@@ -97,7 +97,7 @@ describe('delivery', () => {
     await hub.start();
     await hub.tell(someEvents(100));
     let isIn = false;
-    const waiting = hub.intend([someEvent()]).then((intents) => {
+    const waiting = hub.intend([{ event: someEvent() }]).then((intents) => {
       isIn = true;
       return intents[0]?.happened();
     });

@@ -4,13 +4,13 @@
  * became of it, or `tell`s what has none; with no audit plugin both cost nothing and never wait.
  */
 import { join } from 'node:path';
-import type { BoiEvent, Clock, EventKind, NodeId } from '@boi/core';
+import type { BoiEvent, Clock, EmitOptions, EventIntent, EventKind, EventPort, IntendedEvent, NodeId } from '@boi/core';
 import { EVENT_KINDS } from '@boi/core';
 import { readJsonFile, writeFileAtomic } from '@boi/system';
 import Type from 'typebox';
 import type { PluginError } from '../errors.ts';
 import type { PluginSupervisor } from '../supervise/supervisor.ts';
-import { AuditTrail, type Intent } from './audit-trail.ts';
+import { AuditTrail } from './audit-trail.ts';
 import { BestEffortQueue } from './best-effort-queue.ts';
 import { Deliverer } from './deliverer.ts';
 import type { HighWaterMarks, SettleIntent } from './ports.ts';
@@ -23,6 +23,8 @@ export interface HooksHubDeps {
   readonly marks: HighWaterMarks;
   readonly settle: SettleIntent;
   readonly onProblem: (plugin: string, message: string, error?: unknown) => void;
+  /** The work has waited for a plugin of the audit tier for a while (true), or is let in again (false). */
+  readonly onSaturated?: (plugin: string, saturated: boolean) => void;
 }
 
 /** For the metrics of hook backlog and drops. */
@@ -45,7 +47,7 @@ interface Subscriber {
 
 const Subscription = Type.Object({ kinds: Type.Array(Type.String()) });
 
-export class HooksHub {
+export class HooksHub implements EventPort {
   readonly #deps: HooksHubDeps;
   readonly #supervisors: readonly PluginSupervisor[];
   #subscribers: Subscriber[] = [];
@@ -91,14 +93,31 @@ export class HooksHub {
     }));
   }
 
+  wants(kind: EventKind): boolean {
+    return this.#subscribers.some(({ kinds }) => kinds.has(kind));
+  }
+
+  audits(kind: EventKind): boolean {
+    return this.#subscribers.some(({ trail, kinds }) => trail !== undefined && kinds.has(kind));
+  }
+
+  hasRoom(wanted: readonly EventKind[]): boolean {
+    return this.#full(wanted) === undefined;
+  }
+
+  async untilRoom(wanted: readonly EventKind[], signal: AbortSignal): Promise<void> {
+    for (let full = this.#full(wanted); full !== undefined && !signal.aborted; full = this.#full(wanted))
+      await full.untilRoom(signal);
+  }
+
   /** What happened and has no transaction. Resolves when it is on disk for every audit plugin; waits while one is behind. */
-  async tell(events: readonly BoiEvent[], signal?: AbortSignal): Promise<void> {
+  async tell(events: readonly BoiEvent[], options?: EmitOptions): Promise<void> {
     for (const event of events) this.#pushToQueues(event);
     await Promise.all(
-      this.#trails(events).map(([trail, wanted]) =>
+      this.#trails(events.map((event) => ({ event }))).map(([trail, wanted]) =>
         trail.tell(
-          wanted.map(({ event }) => event),
-          signal,
+          wanted.map(({ intended }) => intended.event),
+          options,
         ),
       ),
     );
@@ -108,31 +127,55 @@ export class HooksHub {
    * What is about to happen. Resolves when it is on disk for every audit plugin; waits while one is behind. Each intent of
    * the answer, in the order of the events, must be resolved once by what became of its transaction.
    */
-  async intend(events: readonly BoiEvent[], signal?: AbortSignal): Promise<readonly Intent[]> {
-    const inTrails: Intent[][] = events.map(() => []);
-    await Promise.all(
+  async intend(events: readonly IntendedEvent[], options?: EmitOptions): Promise<readonly EventIntent[]> {
+    const inTrails: EventIntent[][] = events.map(() => []);
+    const tries = await Promise.allSettled(
       this.#trails(events).map(async ([trail, wanted]) => {
         const intents = await trail.intend(
-          wanted.map(({ event }) => event),
-          signal,
+          wanted.map(({ intended }) => intended),
+          options,
         );
         intents.forEach((intent, i) => {
           inTrails[wanted[i]?.index ?? -1]?.push(intent);
         });
       }),
     );
-    return events.map((event, i) => {
-      const all = (act: (intent: Intent) => Promise<void>) =>
-        Promise.all((inTrails[i] ?? []).map(act)).then(() => undefined);
+    const failed = tries.find((tried) => tried.status === 'rejected');
+    if (failed !== undefined) {
+      // One trail has them and another has not: the change is not made.
+      await Promise.allSettled(inTrails.flat().map((intent) => intent.didNotHappen()));
+      throw failed.reason;
+    }
+    return events.map(({ event }, i) => {
+      const left = new Set(inTrails[i]);
+      // Called again after a disk was full: those that have it are left out.
+      const all = async (act: (intent: EventIntent) => Promise<void>) => {
+        await Promise.all([...left].map((intent) => act(intent).then(() => left.delete(intent))));
+      };
+      let pushed = false;
+      const pushOnce = (told: BoiEvent) => {
+        if (!pushed) this.#pushToQueues(told);
+        pushed = true;
+      };
       return {
-        happened: () => {
-          this.#pushToQueues(event);
-          return all((intent) => intent.happened());
+        happened: (final) => {
+          pushOnce(final ?? event);
+          return all((intent) => intent.happened(final));
         },
         didNotHappen: () => all((intent) => intent.didNotHappen()),
-        unknown: () => all((intent) => intent.unknown()),
+        unknown: () => {
+          pushOnce({ ...event, outcome: 'unknown' });
+          return all((intent) => intent.unknown());
+        },
       };
     });
+  }
+
+  #full(wanted: readonly EventKind[]): AuditTrail | undefined {
+    for (const { trail, kinds } of this.#subscribers) {
+      if (trail !== undefined && !trail.hasRoom && wanted.some((kind) => kinds.has(kind))) return trail;
+    }
+    return undefined;
   }
 
   #pushToQueues(event: BoiEvent): void {
@@ -140,21 +183,34 @@ export class HooksHub {
   }
 
   /** Each audit trail that wants some of the events, with those. */
-  #trails(events: readonly BoiEvent[]): [AuditTrail, { readonly event: BoiEvent; readonly index: number }[]][] {
+  #trails(
+    events: readonly IntendedEvent[],
+  ): [AuditTrail, { readonly intended: IntendedEvent; readonly index: number }[]][] {
     return this.#subscribers.flatMap(({ trail, kinds }) => {
-      const wanted = events.map((event, index) => ({ event, index })).filter(({ event }) => kinds.has(event.kind));
+      const wanted = events
+        .map((intended, index) => ({ intended, index }))
+        .filter(({ intended }) => kinds.has(intended.event.kind));
       return trail === undefined || wanted.length === 0 ? [] : [[trail, wanted]];
     });
   }
 
   async #open(supervisor: PluginSupervisor): Promise<Subscriber> {
-    const { clock, nodeId, marks, settle, onProblem } = this.#deps;
+    const { clock, nodeId, marks, settle, onProblem, onSaturated } = this.#deps;
     const { name, tier, events } = supervisor.config;
     const problem = (message: string, error?: unknown) => onProblem(name, message, error);
     let trail: AuditTrail | undefined;
     if (tier === 'audit') {
       const directory = join(this.#deps.directory, name);
-      trail = new AuditTrail({ directory, node: nodeId, plugin: name, clock, marks, settle, onProblem: problem });
+      trail = new AuditTrail({
+        directory,
+        node: nodeId,
+        plugin: name,
+        clock,
+        marks,
+        settle,
+        onProblem: problem,
+        onSaturated: (saturated) => onSaturated?.(name, saturated),
+      });
       await trail.open();
     }
     const queue = trail === undefined ? new BestEffortQueue() : undefined;

@@ -1,5 +1,5 @@
 /** What the delivery of events needs from outside. */
-import type { BoiEvent } from '@boi/core';
+import type { IntendedEvent, Settlement } from '@boi/core';
 
 /**
  * How far a plugin has acknowledged, kept where it outlives this host's disk: `hooks-hwm/{nod}/{plugin}` in the store. Both may
@@ -12,11 +12,8 @@ export interface HighWaterMarks {
   raise(plugin: string, sequence: number): Promise<void>;
 }
 
-/** What became of the change that an event tells of. */
-export type Settled = 'happened' | 'did-not-happen' | 'unknown';
-
 /** Finds out, by reading the store, whether the change of an unresolved intent was made. A rejection counts as `unknown`. */
-export type SettleIntent = (event: BoiEvent) => Promise<Settled>;
+export type SettleIntent = (intended: IntendedEvent) => Promise<Settlement>;
 
 /** Marks that live as long as the process: for `boi-node plugin test` and programs without a store. */
 export class MemoryHighWaterMarks implements HighWaterMarks {

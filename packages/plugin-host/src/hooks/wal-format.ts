@@ -5,12 +5,12 @@
  * | `t` | meaning |
  * |---|---|
  * | `open` | first of every segment: the next sequence and intent number at that moment, and the trail's owner |
- * | `intent` | a change is about to be made; carries the event |
+ * | `intent` | a change is about to be made; carries the event, and what is needed to find out whether the change was made |
  * | `event` | something happened; carries the event and its sequence |
- * | `settled` | what became of an intent; with a sequence unless it did not happen |
+ * | `settled` | what became of an intent; with a sequence unless it did not happen, with the event if that is known better now |
  */
 import { crc32 } from 'node:zlib';
-import type { BoiEvent } from '@boi/core';
+import type { BoiEvent, EventTrace } from '@boi/core';
 
 export type WalRecord =
   | {
@@ -20,7 +20,7 @@ export type WalRecord =
       readonly sequence: number;
       readonly intent: number;
     }
-  | { readonly t: 'intent'; readonly intent: number; readonly event: BoiEvent }
+  | { readonly t: 'intent'; readonly intent: number; readonly event: BoiEvent; readonly trace?: EventTrace }
   | { readonly t: 'event'; readonly sequence: number; readonly event: BoiEvent }
   | { readonly t: 'settled'; readonly intent: number; readonly outcome: 'did-not-happen' }
   | {
@@ -28,6 +28,7 @@ export type WalRecord =
       readonly intent: number;
       readonly outcome: 'happened' | 'unknown';
       readonly sequence: number;
+      readonly event?: BoiEvent;
     };
 
 export function encodeRecord(record: WalRecord): Buffer {

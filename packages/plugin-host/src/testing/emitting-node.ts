@@ -56,7 +56,7 @@ const hub = new HooksHub([supervisor], {
       writeFileSync(marksFile, String(sequence));
     },
   },
-  settle: () => Promise.resolve('unknown'),
+  settle: () => Promise.resolve({ outcome: 'unknown' }),
   onProblem: (_, message, error) => process.stderr.write(`${message} ${String(error)}\n`),
 });
 
@@ -68,7 +68,7 @@ runAll(async () => {
     await hub.tell([told]);
     say(`told ${told.id}`);
     const [intended, refused] = [someEvent(), someEvent()];
-    const intents = await hub.intend([intended, refused]);
+    const intents = await hub.intend([{ event: intended }, { event: refused }]);
     say(`intended ${intended.id}`);
     await Promise.all([intents[0]?.happened(), intents[1]?.didNotHappen()]);
     say(`refused ${refused.id}`);
