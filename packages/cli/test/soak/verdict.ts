@@ -24,6 +24,8 @@ export interface Verdict {
 const FINAL_SPEC: ReadonlySet<string> = new Set(['succeeded', 'failed', 'cancelled']);
 const FINAL_TASK: ReadonlySet<string> = new Set(['succeeded', 'failed', 'timed-out', 'cancelled', 'skipped', 'poison']);
 const VIOLATIONS_MAX = 50;
+/** Claims lost with their node, at which a task is given up: the daemons' default. */
+const DELIVERIES_MAX = 3;
 
 interface Placed extends WitnessLine {
   readonly at: number;
@@ -82,6 +84,8 @@ function* taskFaults({ kind }: Planned, task: TaskView, own: readonly Placed[]):
     if (kind !== 'failing') yield `failed: ${task.reason ?? ''} ${task.message ?? ''}`;
     else if (of('failed').length !== 1) yield `failed under fence ${task.fence} with ${of('failed').length} effects`;
   }
+  if (task.state === 'poison' && (task.deliveries ?? 0) < DELIVERIES_MAX)
+    yield `is poison after ${task.deliveries ?? 0} deliveries`;
   if (task.state === 'skipped' && own.length > 0) yield `skipped, and ran`;
   for (const word of ['begin', 'end', 'failed']) {
     const fences = own.filter((line) => line.word === word).map(({ fence }) => fence);
