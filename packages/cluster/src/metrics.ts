@@ -44,6 +44,12 @@ export const METRICS = {
     help: 'Records of an unknown shape or version that were left alone.',
     labels: ['what'],
   },
+  boi_core_router_answers_total: {
+    type: 'counter',
+    help: 'Questions to the router by what came of them: used, or placed without: late, failed, invalid.',
+    labels: ['outcome'],
+  },
+  boi_core_router_seconds: { type: 'histogram', help: 'How long placement waited for the router.' },
   boi_core_claims_total: { type: 'counter', help: 'Claims this node made.' },
   boi_core_claim_conflicts_total: {
     type: 'counter',

@@ -5,6 +5,7 @@ import type { ClusterApi } from './api/api-types.ts';
 import type { FallbackFile } from './api/local-fallback.ts';
 import type { ClusterConfig, ClusterEvent, Logger, MetricSink } from './context.ts';
 import type { MembershipSnapshot } from './membership/membership-types.ts';
+import type { RouterPort } from './placement/placement-types.ts';
 
 export interface NodeIdentity {
   readonly id: NodeId;
@@ -52,6 +53,8 @@ export interface ClusterNodeOptions {
   readonly cluster?: string;
   readonly runner: TaskRunner;
   readonly buffer: ResultBuffer;
+  /** Asked where tasks should go. Default: nobody is. */
+  readonly router?: RouterPort;
   /** Where local fallback is kept. Default: nowhere, and it ends with the process. */
   readonly fallbackFile?: FallbackFile;
 }

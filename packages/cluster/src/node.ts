@@ -91,7 +91,7 @@ export class ClusterNode implements ClusterNodeHandle {
       load: () => this.#ownLoad.record(),
       members: options.cluster !== undefined,
     });
-    const deps = NodeServices.deps(ctx, identity.id, this.#session, this.#membership);
+    const deps = NodeServices.deps(ctx, identity.id, this.#session, this.#membership, options.router);
     this.#deps = deps;
     const held = this.#held;
     this.#queue = new OwnQueue(ctx, identity.id, (task, nonce) => held.runsHere(task, nonce));

@@ -11,8 +11,10 @@ import type { NodeDeps } from './deps.ts';
 import { IdentityUpkeep } from './identity/upkeep.ts';
 import type { Membership } from './membership/membership-types.ts';
 import type { Session } from './membership/session-types.ts';
+import { Adviser } from './placement/adviser.ts';
 import { handOver } from './placement/handover.ts';
 import { createPlacer } from './placement/placement.ts';
+import type { RouterPort } from './placement/placement-types.ts';
 import { Rebalancer } from './placement/rebalance.ts';
 import { UnassignedDuty } from './placement/unassigned.ts';
 import type { QueueEntry, Stored } from './records.ts';
@@ -70,11 +72,18 @@ export class NodeServices {
     ];
   }
 
-  static deps(ctx: ClusterContext, self: NodeId, session: Session, membership: Membership): NodeDeps {
+  static deps(
+    ctx: ClusterContext,
+    self: NodeId,
+    session: Session,
+    membership: Membership,
+    router?: RouterPort,
+  ): NodeDeps {
+    const adviser = router === undefined ? undefined : new Adviser(ctx, router);
     const placer = async () => {
       // A store that cannot be read now does not keep anybody from deciding by what was read last.
       const loads = await membership.loads().catch(() => membership.cachedLoads());
-      return createPlacer(ctx.keys, membership.snapshot(), loads, ctx.clock.now());
+      return createPlacer(ctx.keys, membership.snapshot(), loads, ctx.clock.now(), adviser);
     };
     return { ctx, self, session, membership, placer, bodies: new SpecBodies(ctx) };
   }

@@ -83,8 +83,8 @@ export class Api implements Omit<ClusterApi, 'local' | 'setFallback' | 'notice'>
     return this.#parts.dispatcher.dispatch(project, body, actor, progress);
   }
 
-  plan(_project: ProjectId, body: DispatchBody): Promise<DryRunAnswer> {
-    return planDispatch(this.#deps, body);
+  plan(project: ProjectId, body: DispatchBody): Promise<DryRunAnswer> {
+    return planDispatch(this.#deps, project, body);
   }
 
   async listSpecs(project: ProjectId, query: RouteQuery<'spec.list'>): Promise<Page<SpecView>> {

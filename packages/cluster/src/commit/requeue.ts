@@ -8,7 +8,7 @@ import type { Held } from '../claim/held.ts';
 import type { NodeDeps } from '../deps.ts';
 import { isSchedulable } from '../membership/membership-types.ts';
 import { heldLock, placeTxn } from '../placement/move.ts';
-import { placementFactsOf } from '../placement/placement.ts';
+import { placementFactsOf, routedTaskOf } from '../placement/placement.ts';
 import type { Placed } from '../placement/placement-types.ts';
 import { codecs } from '../records.ts';
 import type { Ending } from './ending.ts';
@@ -44,10 +44,11 @@ export async function requeueTxn(
 async function place(
   deps: NodeDeps,
   held: Held,
-  { why }: Pick<Extract<Ending, { kind: 'requeue' }>, 'why'>,
+  { why, entry }: Pick<Extract<Ending, { kind: 'requeue' }>, 'why' | 'entry'>,
 ): Promise<Placed> {
   const { self, membership, ctx } = deps;
   const placer = await deps.placer();
+  await placer.consult(() => [routedTaskOf(held.task, entry.prj, entry)]);
   const facts = placementFactsOf(held.entry);
   const elsewhere = placer.place(held.task, facts, { exclude: new Set([self]) });
   if (elsewhere.member !== undefined) return elsewhere;

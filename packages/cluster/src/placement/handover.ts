@@ -9,7 +9,7 @@ import type { NodeDeps } from '../deps.ts';
 import { lastPart } from '../keys.ts';
 import type { MoveRecord, QueueEntry, Stored } from '../records.ts';
 import { afterlife } from '../takeover/lost-claim.ts';
-import { placementFactsOf } from './placement.ts';
+import { placementFactsOf, routedTaskOf } from './placement.ts';
 import { type PlannedMove, planMove, sendMoves } from './send-moves.ts';
 
 export interface HandOverOptions {
@@ -32,6 +32,7 @@ export async function handOver(deps: NodeDeps, options: HandOverOptions): Promis
   const going = [...entries].filter((entry) => (entry.record.claim === undefined || lost(entry)) && select(entry));
   if (going.length === 0) return 0;
   const placer = await deps.placer();
+  await placer.consult(() => going.map(({ key, record }) => routedTaskOf(lastPart(key) as TaskId, record.prj, record)));
   const exclude = new Set<string>([self]);
   const nowMs = ctx.clock.now();
   const moves = going.flatMap((stored): PlannedMove[] => {

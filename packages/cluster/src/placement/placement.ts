@@ -2,7 +2,7 @@
  * Where a task goes: weighted rendezvous hashing with bounded load over the nodes that can take it. Pure: a placer is made of
  * one membership snapshot and the loads read with it, and counts what it places, so that the bound holds within a batch too.
  *
- * Candidates are live, not cordoned, draining or cooling, in the target, meet the requirements, and have as many slots as
+ * Candidates are live, not cordoned, draining, degraded or cooling, in the target, meet the requirements, and have as many slots as
  * the task wants: a larger task would never start there. When there is none the answer says how many nodes lack what.
  */
 import {
@@ -14,6 +14,7 @@ import {
   mismatch,
   type NodeCapabilities,
   type NodeId,
+  type ProjectId,
   type Requirement,
   type TaskId,
 } from '@boi/core';
@@ -21,8 +22,12 @@ import { type Compare, unchanged } from '@boi/store';
 import { targetOf } from '../group/target.ts';
 import type { Keys } from '../keys.ts';
 import type { Member, MembershipSnapshot } from '../membership/membership-types.ts';
-import type { LoadRecord, QueueEntry } from '../records.ts';
-import type { Placed, PlacementFacts, Placer, WhyUnplaced } from './placement-types.ts';
+import type { HistoryRecord, LoadRecord, QueueEntry } from '../records.ts';
+import type { Adviser } from './adviser.ts';
+import type { Hints, Placed, PlacementFacts, Placer, RoutedTask, WhyUnplaced } from './placement-types.ts';
+
+/** Of those above 0: a score must not vanish in a product with it. */
+const PREFERENCE_MIN = 1e-6;
 
 interface Load {
   busy: number;
@@ -33,6 +38,28 @@ interface Load {
 interface Eligible {
   readonly members: readonly Member[];
   why?: WhyUnplaced;
+}
+
+/** A task as a router is told of it, of a definition or of an entry. */
+export function routedTaskOf(
+  task: TaskId,
+  prj: ProjectId,
+  of: Parameters<typeof placementFactsOf>[0] & {
+    readonly priority?: number;
+    readonly attempt?: number;
+    readonly history?: readonly HistoryRecord[];
+  },
+): RoutedTask {
+  const { priority, attempt, history } = of;
+  const failed = history?.filter(({ end }) => end === 'failed' || end === 'timed-out').map(({ node }) => node);
+  return {
+    task,
+    prj,
+    facts: placementFactsOf(of),
+    ...(priority === undefined ? {} : { priority }),
+    ...(attempt === undefined ? {} : { attempt }),
+    ...(failed === undefined || failed.length === 0 ? {} : { failedOn: [...new Set(failed)] }),
+  };
 }
 
 /** What decides where a task may run, of a definition or of an entry. */
@@ -95,12 +122,16 @@ export function explainUnplaced(
   return { summary, constraints: constraints.map(({ constraint, nodes: count }) => ({ constraint, nodes: count })) };
 }
 
-/** `keys` is for the compares of the answers. Loads of nodes that are not in the map count as idle. */
+/**
+ * `keys` is for the compares of the answers. Loads of nodes that are not in the map count as idle. Without an adviser no
+ * router is asked.
+ */
 export function createPlacer(
   keys: Keys,
   snapshot: MembershipSnapshot,
   loads: ReadonlyMap<NodeId, LoadRecord>,
   nowMs: number,
+  adviser?: Adviser,
 ): Placer {
   const members = [...snapshot.members.values()];
   const load = new Map<NodeId, Load>();
@@ -123,11 +154,21 @@ export function createPlacer(
     }
     return found;
   };
+  const hints = new Map<string, ReadonlyMap<string, number>>();
   return {
+    async consult(tasks) {
+      if (adviser?.ready !== true) return;
+      const told: Hints = await adviser.ask(await tasks(), {
+        eligible: (facts) => eligible(facts, undefined).members,
+        load: (id) => load.get(id) as Load,
+      });
+      for (const [task, ratings] of told) hints.set(task, ratings);
+    },
     place(task: TaskId, facts: PlacementFacts, options?: { readonly exclude?: ReadonlySet<string> }): Placed {
       const { members: able, why } = eligible(facts, options?.exclude);
+      const ratings = hints.get(task);
       const loaded = able.map(({ id, record }) => ({ id, slots: record.slots, ...(load.get(id) as Load) }));
-      const chosen = choose(task, loaded);
+      const chosen = choose(task, ratings === undefined ? loaded : rated(loaded, ratings));
       const member = able.find(({ id }) => id === chosen);
       if (member === undefined) {
         return { member: undefined, why: why ?? explainUnplaced(able, facts, nowMs, snapshot) };
@@ -137,10 +178,23 @@ export function createPlacer(
         member,
         compares: comparesOf(member),
         why:
-          able.length === 1 ? 'the only node that can take it' : `chosen by hash and load among ${able.length} nodes`,
+          able.length === 1
+            ? 'the only node that can take it'
+            : `chosen by hash${ratings === undefined ? '' : ', router'} and load among ${able.length} nodes`,
       };
     },
   };
+}
+
+/** Without those rated 0, and the rest by their rating; advice that leaves nobody is no advice. */
+function rated<T extends { readonly id: NodeId }>(
+  candidates: readonly T[],
+  ratings: ReadonlyMap<string, number>,
+): readonly (T & { readonly preference?: number })[] {
+  const wanted = candidates
+    .filter(({ id }) => ratings.get(id) !== 0)
+    .map((candidate) => ({ ...candidate, preference: Math.max(ratings.get(candidate.id) ?? 1, PREFERENCE_MIN) }));
+  return wanted.length === 0 ? candidates : wanted;
 }
 
 function inTarget({ id }: Member, { target }: PlacementFacts, snapshot: MembershipSnapshot): boolean {
@@ -150,6 +204,7 @@ function inTarget({ id }: Member, { target }: PlacementFacts, snapshot: Membersh
 function stateExclusion({ conf }: Member, nowMs: number): Exclusion | undefined {
   if (conf?.drain !== undefined) return 'draining';
   if (conf?.cordoned !== undefined) return 'cordoned';
+  if (conf?.unhealthy !== undefined) return 'degraded';
   return (conf?.coolingUntil ?? 0) > nowMs ? 'cooling' : undefined;
 }
 

@@ -13,7 +13,7 @@ import { lastPart } from '../keys.ts';
 import { holdsDuty } from '../membership/duty.ts';
 import { codecs, type QueueEntry, type Stored } from '../records.ts';
 import type { Move } from './move.ts';
-import { placementFactsOf } from './placement.ts';
+import { placementFactsOf, routedTaskOf } from './placement.ts';
 import type { WhyUnplaced } from './placement-types.ts';
 import { batches, type PlannedMove, planMove, sendMoves } from './send-moves.ts';
 
@@ -121,6 +121,9 @@ export class UnassignedDuty {
     this.#fresh.clear();
     if (entries.length === 0) return false;
     const placer = await this.#deps.placer();
+    await placer.consult(() =>
+      entries.map(({ key, record }) => routedTaskOf(lastPart(key) as TaskId, record.prj, record)),
+    );
     const nowMs = ctx.clock.now();
     const moves: PlannedMove[] = [];
     const rewrites: Txn[] = [];

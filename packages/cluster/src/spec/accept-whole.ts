@@ -4,7 +4,7 @@ import type { NodeDeps } from '../deps.ts';
 import type { SpecHeader } from '../records.ts';
 import { type ChunkList, freshTasks } from './chunk-list.ts';
 import { type Draft, headerOf, openingParts } from './draft.ts';
-import { freshRecords, startsReady } from './fresh-records.ts';
+import { freshRecords, routedTasks, startsReady } from './fresh-records.ts';
 import { type Opening, openSpec, requireCoordinator } from './open-spec.ts';
 import { emitDispatched } from './resume.ts';
 import { bodyPut } from './write-body.ts';
@@ -39,12 +39,14 @@ export async function acceptWhole(
     ...(coordinator === undefined ? {} : { coordinator: coordinator.member.id }),
     ...(inline ? { def: only as unknown as Record<string, unknown> } : {}),
   };
+  const placer = await deps.placer();
+  await placer.consult(() => routedTasks(prj, spc, freshTasks(tasks, undefined)));
   const opening = openingParts(ctx.keys, draft, header, coordinator);
   const records = freshRecords(freshTasks(tasks, inline ? undefined : body), {
     keys: ctx.keys,
     prj,
     spc,
-    placer: await deps.placer(),
+    placer,
     nowMs: draft.createdAt,
     recordsMax: ctx.config.dispatchChunk,
     opsUsed: opening.ops.length + body.length,

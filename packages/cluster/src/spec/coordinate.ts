@@ -16,7 +16,7 @@ import { type Codec, codecs, type SpecHeader, type Stored } from '../records.ts'
 import { type BlockedTask, CoordinatePlan, type SeenResult, type Stop } from './coordinate-plan.ts';
 import { finalHeader, specCounts } from './finalize.ts';
 import type { HeaderFence } from './header-fence.ts';
-import { planMoves, type SpecMove } from './plan-moves.ts';
+import { planMoves, routedReleases, type SpecMove } from './plan-moves.ts';
 import { stopEntryItem } from './release.ts';
 import { gotten, type SpecRef } from './spec-ref.ts';
 
@@ -124,10 +124,10 @@ export class Coordination {
         continue;
       }
       const steps = plan.next(stopOf(header), header.concurrency);
-      const moves = planMoves(
-        { deps: this.#deps, ref: this.#ref, plan, firsts: this.#firsts, placer: await this.#deps.placer() },
-        steps,
-      );
+      const placer = await this.#deps.placer();
+      const moving = { deps: this.#deps, ref: this.#ref, plan, firsts: this.#firsts, placer };
+      await placer.consult(() => routedReleases(moving, steps));
+      const moves = planMoves(moving, steps);
       if (moves.length === 0) break;
       const applied = await this.#apply(moves);
       if (applied === 'stale') return 0;

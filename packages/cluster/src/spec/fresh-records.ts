@@ -13,8 +13,8 @@
 import { type NodeId, type ProjectId, type SpecId, type TaskDefinition, taskId } from '@boi/core';
 import { absent, type Compare, type Op, REQUEST_BYTES_MAX, TXN_OPS_MAX } from '@boi/store';
 import type { Keys } from '../keys.ts';
-import { placementFactsOf } from '../placement/placement.ts';
-import type { Placer } from '../placement/placement-types.ts';
+import { placementFactsOf, routedTaskOf } from '../placement/placement.ts';
+import type { Placer, RoutedTask } from '../placement/placement-types.ts';
 import { codecs, SCHEMA_VERSION } from '../records.ts';
 import { newEntry, unrunResult } from './task-entry.ts';
 
@@ -129,6 +129,12 @@ export function freshRecords(tasks: Iterable<FreshTask>, options: FreshOptions):
     places.push(place);
   }
   return { compares, ops, count: ops.length, queued, places, cancelled };
+}
+
+/** Those of the tasks that may go to a queue now, for the router. */
+export function* routedTasks(prj: ProjectId, spc: SpecId, tasks: Iterable<FreshTask>): Generator<RoutedTask> {
+  for (const { index, definition } of tasks)
+    if (startsReady(definition)) yield routedTaskOf(taskId(spc, index), prj, definition);
 }
 
 /** Whether a task can go to a queue at dispatch: no needs, and `when: failure` without needs is never fulfilled. */

@@ -2,7 +2,8 @@
 import { taskId } from '@boi/core';
 import type { Txn } from '@boi/store';
 import type { NodeDeps } from '../deps.ts';
-import type { Placer } from '../placement/placement-types.ts';
+import { routedTaskOf } from '../placement/placement.ts';
+import type { Placer, RoutedTask } from '../placement/placement-types.ts';
 import type { CoordinatePlan, Steps } from './coordinate-plan.ts';
 import { endBlockedItem, releaseItem } from './release.ts';
 import type { SpecRef } from './spec-ref.ts';
@@ -23,6 +24,9 @@ export interface MovesOptions {
   readonly firsts: readonly number[];
   readonly placer: Placer;
 }
+
+/** Definitions that are read for it before the first release is sent. */
+const ROUTED_MAX = 256;
 
 type MakeMove = () => Promise<SpecMove>;
 
@@ -51,6 +55,19 @@ function end(
       applied: () => plan.onResult(index, { outcome, ...failed }),
     };
   };
+}
+
+/** The tasks that are to go to a queue, for the router: as many as one question has. */
+export async function routedReleases(
+  { deps, ref, plan, firsts }: Omit<MovesOptions, 'placer'>,
+  { releases }: Steps,
+): Promise<RoutedTask[]> {
+  return Promise.all(
+    releases.slice(0, ROUTED_MAX).map(async (index) => {
+      const definition = await deps.bodies.definition(ref.spc, index, chunkOf(firsts, index));
+      return routedTaskOf(taskId(ref.spc, index), ref.prj, { ...definition, ...plan.blockedTask(index) });
+    }),
+  );
 }
 
 function release({ deps, ref, plan, firsts, placer }: MovesOptions, index: number): MakeMove {

@@ -12,7 +12,7 @@ import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
 import type { Keys } from '../keys.ts';
 import { codecs, type SpecHeader, type Stored } from '../records.ts';
-import { type FreshTask, freshRecords, startsReady } from './fresh-records.ts';
+import { type FreshTask, freshRecords, routedTasks, startsReady } from './fresh-records.ts';
 import type { BodyChunk } from './spec-body.ts';
 import { gotten, readHeader, type SpecRef } from './spec-ref.ts';
 
@@ -42,12 +42,15 @@ export async function writeRecords(
   for await (const chunk of bodies) {
     const end = chunk.first + chunk.tasks.length - 1;
     if (header.record.concurrency !== undefined) queued += readyBefore(chunk, header.record.cursor);
+    const consult = () => placer.consult(() => routedTasks(ref.prj, ref.spc, tasksAbove(chunk, header.record.cursor)));
+    await consult();
     let againMs = PLACE_AGAIN_FIRST_MS;
     while (header.record.cursor < end) {
       signal.throwIfAborted();
       if (deps.membership.snapshot() !== snapshot) {
         snapshot = deps.membership.snapshot();
         placer = await deps.placer();
+        await consult();
       }
       const { state, cancel, cursor, concurrency, tasks } = header.record;
       const records = freshRecords(tasksAbove(chunk, cursor), {
@@ -78,6 +81,7 @@ export async function writeRecords(
         await sleep(ctx.clock, againMs, signal);
         againMs = Math.min(2 * againMs, PLACE_AGAIN_MAX_MS);
         placer = await deps.placer();
+        await consult();
         continue;
       }
       againMs = PLACE_AGAIN_FIRST_MS;

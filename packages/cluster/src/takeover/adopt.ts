@@ -14,7 +14,7 @@ import { pages } from '../base/pages.ts';
 import { settleBatch } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
 import { lastPart } from '../keys.ts';
-import { placementFactsOf } from '../placement/placement.ts';
+import { placementFactsOf, routedTaskOf } from '../placement/placement.ts';
 import { batches, type PlannedMove, planMove, sendMoves } from '../placement/send-moves.ts';
 import { type Codec, codecs, type QueueEntry, type ResultRecord, type Stored } from '../records.ts';
 import { readHeader, stored } from '../spec/spec-ref.ts';
@@ -93,10 +93,12 @@ async function plan({ deps, dead }: Adopting, kvs: readonly KeyValue[]): Promise
   const nowMs = ctx.clock.now();
   const planned: Planned = { moves: [], ends: [], stranded: 0 };
   const exclude = new Set<string>([dead]);
-  for (const kv of kvs) {
-    const entry = readable(deps, codecs.entry, kv, 'queue');
-    if (entry === undefined) continue;
-    const task = lastPart(kv.key) as TaskId;
+  const entries = kvs.flatMap((kv) => readable(deps, codecs.entry, kv, 'queue') ?? []);
+  await placer.consult(() =>
+    entries.map(({ key, record }) => routedTaskOf(lastPart(key) as TaskId, record.prj, record)),
+  );
+  for (const entry of entries) {
+    const task = lastPart(entry.key) as TaskId;
     const next = afterlife(dead, entry, config.deliveriesMax, nowMs);
     if (next.kind === 'end') {
       const { prj, single } = entry.record;

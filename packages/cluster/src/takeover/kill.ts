@@ -11,7 +11,7 @@ import { settleTxn } from '../base/settle.ts';
 import { poisonResult } from '../commit/ending.ts';
 import type { NodeDeps } from '../deps.ts';
 import { unclaimed } from '../placement/move.ts';
-import { placementFactsOf } from '../placement/placement.ts';
+import { placementFactsOf, routedTaskOf } from '../placement/placement.ts';
 import type { QueueOwner } from '../placement/queue-scan.ts';
 import { planMove, sendMoves } from '../placement/send-moves.ts';
 import {
@@ -56,6 +56,7 @@ export async function killClaim(
     return (await settleTxn(ctx, signal, txn)).outcome === 'applied';
   }
   const placer = await deps.placer();
+  await placer.consult(() => [routedTaskOf(task, record.prj, record)]);
   const placed = placer.place(task, placementFactsOf(record), { exclude: new Set([owner]) });
   const entry = unclaimed(record, killed);
   const move = planMove({ keys, task, from: owner, stored, entry, why: 'killed', nowMs }, placed);

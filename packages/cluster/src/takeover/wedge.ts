@@ -9,7 +9,7 @@ import { ABSENT, compareRevisions, type Revision } from '@boi/store';
 import type { NodeDeps } from '../deps.ts';
 import { lastPart } from '../keys.ts';
 import { adoptionDuty, holdsDuty } from '../membership/duty.ts';
-import { placementFactsOf } from '../placement/placement.ts';
+import { placementFactsOf, routedTaskOf } from '../placement/placement.ts';
 import { QueueHeads } from '../placement/queue-head.ts';
 import { type PlannedMove, planMove, sendMoves } from '../placement/send-moves.ts';
 import type { QueueEntry, Stored } from '../records.ts';
@@ -93,6 +93,9 @@ export class WedgeDuty {
   async #move(owner: NodeId, wedged: readonly Stored<QueueEntry>[]): Promise<void> {
     const { ctx } = this.#deps;
     const placer = await this.#deps.placer();
+    await placer.consult(() =>
+      wedged.map(({ key, record }) => routedTaskOf(lastPart(key) as TaskId, record.prj, record)),
+    );
     const nowMs = ctx.clock.now();
     const exclude = new Set<string>([owner]);
     const moves = wedged.flatMap((stored): PlannedMove[] => {
