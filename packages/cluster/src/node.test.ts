@@ -99,6 +99,22 @@ test('a task gets the outputs of the tasks it needs', async () => {
   expect(last?.assignment.inputs).toEqual({ a: { version: '7' } });
 });
 
+test('a task that runs whatever happened gets told how those that it needs ended', async () => {
+  const fails = { durationMs: 5, report: { outcome: 'failed', reason: 'exit-code' } } as const;
+  await cluster.join(1, { script: ({ definition }) => (definition.ref === 'a' ? fails : { durationMs: 5 }) });
+  const spec = await cluster.dispatch({
+    tasks: [
+      { ref: 'a', run: 'false' },
+      { ref: 'b', run: 'true' },
+      { ref: 'c', run: 'true', needs: ['a', 'b'], when: 'always' },
+    ],
+    'failure-policy': 'continue',
+  });
+  await cluster.untilDone(spec);
+  const last = starts().find(({ assignment }) => assignment.definition.ref === 'c');
+  expect(last?.assignment.needs).toEqual({ a: 'failed', b: 'succeeded' });
+});
+
 describe('slots', () => {
   test('are never exceeded, and a free one is filled at once from what was claimed ahead', async () => {
     await cluster.join(1, { slots: 3, script: takes(100) });

@@ -181,6 +181,9 @@ export const NodeView = Type.Object(
       ),
     ),
     coolingUntil: Type.Optional(Millis('Placement skips it until then.')),
+    ailments: Type.Optional(
+      Type.Array(Type.String(), { description: 'Why it is degraded, in words: plugins that are not ready.' }),
+    ),
     ageMs: Age,
   },
   closed,

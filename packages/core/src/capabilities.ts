@@ -10,7 +10,7 @@ import { parseQuantity } from './spec/requirements.ts';
 export type NodeCapabilities = Readonly<Record<string, string | number | boolean>>;
 
 /** Why a node that would match takes nothing now. */
-export const EXCLUSIONS = ['not in target', 'cordoned', 'draining', 'cooling'] as const;
+export const EXCLUSIONS = ['not in target', 'cordoned', 'draining', 'degraded', 'cooling'] as const;
 export type Exclusion = (typeof EXCLUSIONS)[number];
 
 export interface ExplainedNode {

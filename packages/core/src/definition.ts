@@ -51,6 +51,14 @@ export interface WorkspaceRequest {
   readonly options?: Readonly<Record<string, string>>;
 }
 
+/** A pool plugin to run the task. */
+export interface PoolRequest {
+  /** Name of the plugin on the node; absent: the node's first one. */
+  readonly plugin?: string;
+  /** Settings in the plugin's own terms: an image, devices. */
+  readonly options?: Readonly<Record<string, string>>;
+}
+
 /** What may stand in braces in the name of a branch, filled in when it is pushed. */
 export const PUSH_FIELDS = ['ref', 'spec', 'task', 'attempt', 'fence'] as const;
 
@@ -78,8 +86,8 @@ export interface TaskDefinition {
   readonly workdir?: string;
   /** Made by a workspace plugin; `requires` holds the capability of a node that has one. Never beside `workdir`. */
   readonly workspace?: WorkspaceRequest;
-  /** Name of the pool plugin that runs it; `requires` holds its capability. Absent: the node's first pool plugin, if it has one. */
-  readonly pool?: string;
+  /** Must be run by a pool plugin; `requires` holds its capability. Absent: by the node's first pool plugin, if it has one. */
+  readonly pool?: PoolRequest;
   readonly timeoutMs?: number;
   /** Between TERM and KILL. Default 10 000. */
   readonly graceMs?: number;

@@ -20,6 +20,8 @@ export interface Assignment {
   readonly fence: string;
   /** Outputs of the tasks it needs, by their ref. */
   readonly inputs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** How the tasks it needs ended, by their ref: for one whose `when` lets it run after failures. */
+  readonly needs?: Readonly<Record<string, Outcome>>;
 }
 
 export interface TaskReport {

@@ -4,8 +4,10 @@
  * task; an entry that is gone or carries another nonce was taken away: the task is stopped and its result dropped.
  */
 import {
+  type Assignment,
   type BoiError,
   indexOf,
+  type Outcome,
   sleep,
   type TaskDefinition,
   type TaskReport,
@@ -34,7 +36,8 @@ export interface RunsOptions {
   readonly freed: (held: Held) => void;
 }
 
-type Inputs = Readonly<Record<string, Readonly<Record<string, string>>>>;
+/** What a task learns of those it needs: their outputs, and how they ended if that can be anything but well. */
+type Learnt = Pick<Assignment, 'inputs' | 'needs'>;
 
 export class Runs {
   readonly #options: RunsOptions;
@@ -150,9 +153,9 @@ export class Runs {
     const { deps, runner } = this.#options;
     const { entry, task, spec, project } = held;
     let definition: TaskDefinition;
-    let inputs: Inputs;
+    let learnt: Learnt;
     try {
-      ({ definition, inputs } = await this.#read(held));
+      ({ definition, learnt } = await this.#read(held));
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       // Stopped while the store was away, it has not failed: it goes where the reason of the stop sends it.
@@ -172,7 +175,7 @@ export class Runs {
       attempt: entry.attempt,
       delivery: entry.deliveries,
       fence: held.fence,
-      inputs,
+      ...learnt,
     });
     held.phase = 'running';
     held.running = running;
@@ -204,13 +207,14 @@ export class Runs {
     this.#options.freed(held);
   }
 
-  /** Definition and inputs. Waits out a store that is away; rejects when there is nothing to read. */
-  async #read(held: Held): Promise<{ definition: TaskDefinition; inputs: Inputs }> {
+  /** Waits out a store that is away; rejects when there is nothing to read. */
+  async #read(held: Held): Promise<{ definition: TaskDefinition; learnt: Learnt }> {
     const { ctx } = this.#options.deps;
     for (;;) {
       try {
         const definition = await definitionOf(this.#options.deps, held);
-        return { definition, inputs: held.entry.inputs ? await this.#inputs(held, definition) : {} };
+        const toLearn = held.entry.inputs === true || definition.when !== undefined;
+        return { definition, learnt: toLearn ? await this.#learn(held, definition) : { inputs: {} } };
       } catch (error) {
         if ((error as BoiError).code !== 'store-unreachable' || held.stop !== undefined) throw error;
         await sleep(ctx.clock, RETRY_MS, this.#stopping.signal);
@@ -218,13 +222,14 @@ export class Runs {
     }
   }
 
-  async #inputs(held: Held, { needs = [] }: TaskDefinition): Promise<Inputs> {
+  async #learn(held: Held, { needs = [], when }: TaskDefinition): Promise<Learnt> {
     const { ctx, bodies } = this.#options.deps;
     const { spec, project } = held;
     const header = await ctx.store.get(ctx.keys.spec(project, spec));
-    if (header.kv === undefined) return {};
+    if (header.kv === undefined) return { inputs: {} };
     const { record } = { record: codecs.spec.decode(header.kv.key, header.kv.value) };
     const inputs: Record<string, Readonly<Record<string, string>>> = {};
+    const outcomes: Record<string, Outcome> = {};
     for (let i = 0; i < needs.length; i += READS_MAX) {
       const some = needs.slice(i, i + READS_MAX);
       const success = some.map((index): Op => ({ op: 'get', key: ctx.keys.result(spec, taskId(spec, index)) }));
@@ -233,11 +238,14 @@ export class Runs {
       for (const [n, index] of some.entries()) {
         const answer = read.answers[n];
         if (answer?.op !== 'get' || answer.kv === undefined) continue;
-        const { outputs } = codecs.result.decode(answer.kv.key, answer.kv.value);
-        if (outputs !== undefined) inputs[(await bodies.find(spec, record, index)).ref] = outputs;
+        const { outcome, outputs } = codecs.result.decode(answer.kv.key, answer.kv.value);
+        if (outputs === undefined && when === undefined) continue;
+        const { ref } = await bodies.find(spec, record, index);
+        outcomes[ref] = outcome;
+        if (outputs !== undefined) inputs[ref] = outputs;
       }
     }
-    return inputs;
+    return { inputs, ...(when === undefined ? {} : { needs: outcomes }) };
   }
 
   #failedToStart(error: BoiError): TaskReport {

@@ -9,7 +9,7 @@ import { validateName } from '../names.ts';
 import type { MatrixFile } from './instances.ts';
 import { type Condition, readRequirements } from './requirements.ts';
 import { type InstanceValues, isTemplate, literalHead, render, type Text } from './template.ts';
-import { buildWorkspace, pluginConditions, type WorkspaceFile } from './workspace.ts';
+import { buildPool, buildWorkspace, type PoolFile, pluginConditions, type WorkspaceFile } from './workspace.ts';
 
 type CommandFile = Text | readonly Text[];
 
@@ -23,7 +23,7 @@ export interface FieldsFile {
   readonly secrets?: readonly string[];
   readonly workdir?: Text;
   readonly workspace?: Text | WorkspaceFile;
-  readonly pool?: string;
+  readonly pool?: PoolFile;
   readonly timeout?: number;
   readonly grace?: number;
   readonly retries?:
@@ -157,7 +157,7 @@ export function buildFields(
   values: InstanceValues,
   problem: FieldProblem,
 ): Partial<TaskDefinition> {
-  const { run, when, slots, secrets, timeout, grace, priority, exclusive, outputs, pool } = fields;
+  const { run, when, slots, secrets, timeout, grace, priority, exclusive, outputs } = fields;
   const requires = buildRequires(fields, values, problem);
   const target = buildTarget(fields, values, problem);
   const env = buildEnv(fields, values);
@@ -176,7 +176,7 @@ export function buildFields(
     ...(secrets === undefined || secrets.length === 0 ? {} : { secrets }),
     ...(workdir === undefined ? {} : { workdir }),
     ...(workspace === undefined ? {} : { workspace }),
-    ...(pool === undefined ? {} : { pool }),
+    ...(fields.pool === undefined ? {} : { pool: buildPool(fields.pool, values) }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     ...(grace === undefined || grace === GRACE_MS ? {} : { graceMs: grace }),
     ...(retries === undefined ? {} : { retries }),

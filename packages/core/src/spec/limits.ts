@@ -60,9 +60,9 @@ export const SPEC_LIMITS = {
   varLengthMax: 4_096,
   workdirLengthMax: 4_096,
   workspaceSourceLengthMax: 2_048,
-  /** Of its ref, branch and each option. */
-  workspaceTextLengthMax: 256,
-  workspaceOptionsMax: 32,
+  /** Of a workspace's ref and branch, and of each option of a plugin. */
+  pluginTextLengthMax: 256,
+  pluginOptionsMax: 32,
   slotsMax: 10_000,
   concurrencyMax: 1_048_575,
   keyNameLengthMax: 256,

@@ -25,6 +25,7 @@ export function specReference(): string {
     table('Task', at(ROOT, 'tasks').items ?? {}),
     table('retries', objectOf(at(at(ROOT, 'tasks').items ?? {}, 'retries'))),
     table('workspace', objectOf(at(at(ROOT, 'tasks').items ?? {}, 'workspace'))),
+    table('pool', objectOf(at(at(ROOT, 'tasks').items ?? {}, 'pool'))),
     table('key', objectOf(at(at(ROOT, 'tasks').items ?? {}, 'key'))),
     table('matrix', at(at(ROOT, 'tasks').items ?? {}, 'matrix')),
     limits(),

@@ -32,7 +32,7 @@ export const either = (expected: string, alternatives: TSchema[], description: s
 export const REF_PATTERN = '^[A-Za-z0-9_][A-Za-z0-9_.-]*$';
 export const WORD_PATTERN = '^[A-Za-z_][A-Za-z0-9_-]*$';
 /** As a node's configuration names its plugins. */
-export const PLUGIN_PATTERN = '^[a-z][a-z0-9-]{0,63}$';
+const PLUGIN_PATTERN = '^[a-z][a-z0-9-]{0,63}$';
 export const ENV_PATTERN = '^[A-Za-z_][A-Za-z0-9_]*$';
 export const CAPABILITY_PATTERN = '^[A-Za-z0-9][A-Za-z0-9_./-]*$';
 /** In a reference, brackets, commas and equal signs have a meaning of their own. */
@@ -60,6 +60,41 @@ export const Env = (description: string, templates: boolean) =>
     'x-names': 'letters, digits and _, not beginning with a digit',
   });
 
+const PluginName = (description: string) =>
+  Type.String({
+    pattern: PLUGIN_PATTERN,
+    description,
+    'x-expected': 'a name of a-z, 0-9 and -, beginning with a letter',
+  });
+
+const PluginOptions = Type.Record(Type.String(), text({ maxLength: L.pluginTextLengthMax, ...template }), {
+  description: 'Settings in the plugin’s own terms.',
+  maxProperties: L.pluginOptionsMax,
+  propertyNames: { type: 'string', pattern: WORD_PATTERN, maxLength: 64 },
+  'x-expected': 'a map of names to values',
+  'x-names': 'letters, digits, _ and -, beginning with a letter or _',
+});
+
+/** A pool plugin by name, or with settings. */
+export const Pool = either(
+  'the name of a plugin or a map of plugin, options',
+  [
+    PluginName('Name of the plugin.'),
+    Type.Object(
+      {
+        plugin: Type.Optional(
+          PluginName(
+            'Name of the plugin; only nodes that have it run the task. Left out: any node with a pool plugin.',
+          ),
+        ),
+        options: Type.Optional(PluginOptions),
+      },
+      closed,
+    ),
+  ],
+  'The pool plugin that runs it, by name or as a map; only nodes that have it do. Left out: a node with a pool plugin runs it by that, any other by itself.',
+);
+
 /** The directory that a workspace plugin makes. */
 export const Workspace = Type.Object(
   {
@@ -73,23 +108,20 @@ export const Workspace = Type.Object(
     ref: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: L.workspaceTextLengthMax,
+        maxLength: L.pluginTextLengthMax,
         ...template,
         description: 'Which version of it: a branch, tag or commit. Left out: the source’s default.',
       }),
     ),
     plugin: Type.Optional(
-      Type.String({
-        pattern: PLUGIN_PATTERN,
-        description:
-          'Name of the plugin; only nodes that have it run the task. Left out: any node with a workspace plugin.',
-        'x-expected': 'a name of a-z, 0-9 and -, beginning with a letter',
-      }),
+      PluginName(
+        'Name of the plugin; only nodes that have it run the task. Left out: any node with a workspace plugin.',
+      ),
     ),
     push: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: L.workspaceTextLengthMax,
+        maxLength: L.pluginTextLengthMax,
         ...template,
         description:
           'Branch to push what the task committed to, after verification and before the result counts; if that fails, so does the task. `{ref}`, `{spec}`, `{task}`, `{attempt}` and `{fence}` are filled in.',
@@ -103,15 +135,7 @@ export const Workspace = Type.Object(
         description: 'Whether the directory stays on its node after the task.',
       }),
     ),
-    options: Type.Optional(
-      Type.Record(Type.String(), text({ maxLength: L.workspaceTextLengthMax, ...template }), {
-        description: 'More settings in the plugin’s own terms.',
-        maxProperties: L.workspaceOptionsMax,
-        propertyNames: { type: 'string', pattern: WORD_PATTERN, maxLength: 64 },
-        'x-expected': 'a map of names to values',
-        'x-names': 'letters, digits, _ and -, beginning with a letter or _',
-      }),
-    ),
+    options: Type.Optional(PluginOptions),
   },
   closed,
 );

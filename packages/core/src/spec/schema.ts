@@ -18,7 +18,7 @@ import {
   Env,
   either,
   Operators,
-  PLUGIN_PATTERN,
+  Pool,
   REF_PATTERN,
   template,
   text,
@@ -92,14 +92,7 @@ const shared = {
       'A directory that a workspace plugin of the node makes for the task, such as a checkout of a repository: its source, or a map. Only nodes with such a plugin run the task. Not together with `workdir`.',
     ),
   ),
-  pool: Type.Optional(
-    Type.String({
-      pattern: PLUGIN_PATTERN,
-      description:
-        'Name of the pool plugin that runs it; only nodes that have it do. Left out: a node with a pool plugin runs it by that, any other by itself.',
-      'x-expected': 'a name of a-z, 0-9 and -, beginning with a letter',
-    }),
-  ),
+  pool: Type.Optional(Pool),
   timeout: Type.Optional(
     duration('Ends an attempt that runs longer. Left out: no limit.', L.timeoutMsMax, { 'x-min-ms': 1 }),
   ),

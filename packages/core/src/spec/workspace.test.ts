@@ -15,8 +15,16 @@ describe('workspace and pool', () => {
       requires: [requires('workspace')],
     });
     expect(one('pool: docker, requires: {os: linux}')).toMatchObject({
-      pool: 'docker',
+      pool: { plugin: 'docker' },
       requires: [{ key: 'os', op: 'eq', value: 'linux' }, requires('pool/docker')],
+    });
+  });
+
+  it('takes settings for a pool plugin of any name', () => {
+    const matrix = `matrix: {v: ["20", "22"]}, pool: {options: {image: "node:${x('matrix.v')}"}}`;
+    expect(tasks(`tasks:\n  - {ref: a, run: x, ${matrix}}`)[1]).toMatchObject({
+      pool: { options: { image: 'node:22' } },
+      requires: [requires('pool')],
     });
   });
 

@@ -1,8 +1,14 @@
 /**
- * From `workspace` as it is written to what a task's definition says, and what it asks of a node: a plugin, as a capability.
+ * From `workspace` and `pool` as they are written to what a task's definition says, and what they ask of a node: a plugin, as a capability.
  * The branch's name is checked with its fields filled in as they could be, so that a faulty one is told before anything runs.
  */
-import { type KeepWorkspace, PUSH_FIELDS, pluginCapability, type WorkspaceRequest } from '../definition.ts';
+import {
+  type KeepWorkspace,
+  type PoolRequest,
+  PUSH_FIELDS,
+  pluginCapability,
+  type WorkspaceRequest,
+} from '../definition.ts';
 import type { Condition } from './requirements.ts';
 import { type InstanceValues, isTemplate, render, type Text } from './template.ts';
 
@@ -15,19 +21,24 @@ export interface WorkspaceFile {
   readonly options?: Readonly<Record<string, Text>>;
 }
 
+/** A plugin's name, or more. */
+export type PoolFile = string | { readonly plugin?: string; readonly options?: Readonly<Record<string, Text>> };
+
 type Problem = (path: readonly string[], message: string) => void;
 
 /** Conditions on the node that follow from these fields, by capability. */
 export function pluginConditions(fields: {
   readonly workspace?: Text | WorkspaceFile;
-  readonly pool?: string;
+  readonly pool?: PoolFile;
 }): Readonly<Record<string, Condition>> | undefined {
   const { workspace, pool } = fields;
   if (workspace === undefined && pool === undefined) return undefined;
   const plugin = workspace === undefined || isText(workspace) ? undefined : workspace.plugin;
   return {
     ...(workspace === undefined ? {} : { [pluginCapability('workspace', plugin)]: { exists: true } }),
-    ...(pool === undefined ? {} : { [pluginCapability('pool', pool)]: { exists: true } }),
+    ...(pool === undefined
+      ? {}
+      : { [pluginCapability('pool', typeof pool === 'string' ? pool : pool.plugin)]: { exists: true } }),
   };
 }
 
@@ -43,6 +54,15 @@ export function buildWorkspace(file: Text | WorkspaceFile, values: InstanceValue
     ...(plugin === undefined ? {} : { plugin }),
     ...(branch === undefined ? {} : { push: branch }),
     ...(keep === undefined || keep === 'never' ? {} : { keep }),
+    ...(options === undefined ? {} : { options: rendered(options, values) }),
+  };
+}
+
+export function buildPool(file: PoolFile, values: InstanceValues): PoolRequest {
+  if (typeof file === 'string') return { plugin: file };
+  const { plugin, options } = file;
+  return {
+    ...(plugin === undefined ? {} : { plugin }),
     ...(options === undefined ? {} : { options: rendered(options, values) }),
   };
 }
