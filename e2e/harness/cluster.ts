@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Container, type ExecOptions, type Outcome } from './container.ts';
 import { docker, LABEL, removeAll } from './engine.ts';
+import type { NodeView } from './spec.ts';
 import { until } from './until.ts';
 
 export interface ClusterOptions {
@@ -28,6 +29,9 @@ export interface ClusterOptions {
 /** The shortest that the settings allow: what waits for a lease is the slowest part of most tests. */
 export const SESSION_TTL_S = 3;
 
+/** What the nodes run; a mutation twin names another one. */
+const IMAGE = process.env.BOI_E2E_IMAGE ?? 'boi-node';
+const READY_WITHIN_MS = 60_000;
 const DATA = '/var/lib/boi-node';
 const EFFECTS = '/effects';
 const API_PORT = 7440;
@@ -120,7 +124,7 @@ export class Cluster {
 
   /** Adds one more node, with a token of its own, and waits until it is ready. */
   async addNode(settings: Readonly<Record<string, string>> = {}): Promise<Container> {
-    const token = (await this.boi(['token', 'create', '--ttl', '10m'])).trim();
+    const [token = ''] = await this.#tokens(1);
     const node = await this.#nodeContainer(this.nodes.length + 1, { token, ...settings });
     (this.nodes as Container[]).push(node);
     await node.start();
@@ -128,18 +132,31 @@ export class Cluster {
     return node;
   }
 
-  /** It is a member, as the laptop sees it; before there is one, as the first node itself does. */
-  async ready(node: Container, withinMs = 60_000): Promise<void> {
+  /** They are members, as the laptop sees it; before there is one, as the first of them itself does. */
+  async ready(...nodes: readonly Container[]): Promise<void> {
+    const names = nodes.map(({ name }) => name).join(', ');
     await until(
-      `${node.name} is ready`,
+      `${names} ready`,
       async () => {
-        const { running, exitCode } = await node.state();
-        if (!running) throw new Error(`it has ended with ${exitCode}`);
-        const { stdout } = await (this.#laptop ?? node).exec(['boi-node', 'node', 'show', node.name, '-o', 'json']);
-        return (JSON.parse(stdout) as { state: string }).state === 'ready';
+        for (const node of nodes) {
+          const { running, exitCode } = await node.state();
+          if (!running) throw new Error(`${node.name} has ended with ${exitCode}`);
+        }
+        const asked = this.#laptop ?? (nodes[0] as Container);
+        const { stdout } = await asked.exec(['boi-node', 'node', 'list', '-o', 'json']);
+        const members = JSON.parse(stdout) as NodeView[];
+        return nodes.every(({ name }) => members.some((node) => node.name === name && node.state === 'ready'));
       },
-      withinMs,
+      READY_WITHIN_MS,
     );
+  }
+
+  /** The container of a node id. */
+  async hostOf(id: string): Promise<Container> {
+    const view = (await this.json<NodeView[]>(['node', 'list'])).find((node) => node.id === id);
+    const host = this.nodes.find(({ name }) => name === view?.name);
+    if (host === undefined) throw new Error(`${id} is no node of this cluster`);
+    return host;
   }
 
   /** On failure: all that was said and stored, below `.ci-out/e2e/`. */
@@ -164,17 +181,25 @@ export class Cluster {
     await this.#startEtcd();
     const first = await this.#nodeContainer(1, {});
     (this.nodes as Container[]).push(first);
-    said('cluster init', await this.#once('node-1', ['cluster', 'init', ...flags(this.#settings(1))]));
+    said('cluster init', await this.#once('node-1', ['cluster', 'init', ...flags(this.#address(1))]));
     await first.start();
     await this.ready(first);
-    const laptop = await this.#create('laptop', {
-      Image: 'boi-node',
-      Entrypoint: ['tini', '--', 'sleep', 'infinity'],
-    });
+    const laptop = await this.#create('laptop', { Image: IMAGE, Entrypoint: ['tini', '--', 'sleep', 'infinity'] });
     await laptop.start();
-    this.#laptop = laptop;
     await this.#login(first, laptop);
-    for (let n = 2; n <= (this.#options.nodes ?? 3); n++) await this.addNode();
+    this.#laptop = laptop;
+    const tokens = await this.#tokens((this.#options.nodes ?? 3) - 1);
+    const others = await Promise.all(tokens.map((token, i) => this.#nodeContainer(i + 2, { token })));
+    (this.nodes as Container[]).push(...others);
+    await Promise.all(others.map((node) => node.start()));
+    if (others.length > 0) await this.ready(...others);
+  }
+
+  async #tokens(count: number): Promise<string[]> {
+    const make = `for i in $(seq ${count}); do boi-node token create --ttl 10m || exit; done`;
+    return said('token create', await this.laptop.exec(['sh', '-c', make]))
+      .split('\n')
+      .filter(Boolean);
   }
 
   async #startEtcd(): Promise<void> {
@@ -205,10 +230,14 @@ export class Cluster {
     said('user create', await admin.exec(['boi-node', 'user', 'create', 'laptop', '--role', 'admin', '--out', bundle]));
     const text = said('cat', await admin.exec(['cat', bundle]));
     said('context add', await laptop.exec(['sh', '-c', `umask 077; cat > ${DATA}/bundle.json`], { stdin: text }));
-    said('context add', await laptop.exec(['boi-node', 'context', 'add', 'lab', '--bundle', `${DATA}/bundle.json`]));
+    // Any of the nodes will do.
+    const urls = Array.from({ length: this.#options.nodes ?? 3 }, (_, i) => `https://node-${i + 1}:${API_PORT}`);
+    const args = ['context', 'add', 'lab', ...urls, '--bundle', `${DATA}/bundle.json`];
+    said('context add', await laptop.exec(['boi-node', ...args]));
   }
 
-  #settings(n: number): Record<string, string> {
+  /** Where a node is, and where its store: what `cluster init` wants to know too. */
+  #address(n: number): Record<string, string> {
     const name = `node-${n}`;
     return {
       'data-dir': DATA,
@@ -216,8 +245,6 @@ export class Cluster {
       listen: `0.0.0.0:${API_PORT}`,
       advertise: `https://${name}:${API_PORT}`,
       ...(n === 1 ? { etcd: this.etcd.map((member) => `http://${member.name}:2379`).join(',') } : {}),
-      ...this.#options.settings,
-      ...this.#options.settingsOf?.(n),
     };
   }
 
@@ -228,11 +255,13 @@ export class Cluster {
       label: `at=${name}`,
       'session-ttl': `${SESSION_TTL_S}s`,
       'shutdown-drain': '1s',
-      ...this.#settings(n),
+      ...this.#address(n),
+      ...this.#options.settings,
+      ...this.#options.settingsOf?.(n),
       ...extra,
     };
     return this.#create(name, {
-      Image: 'boi-node',
+      Image: IMAGE,
       Cmd: ['join', ...flags(settings)],
       HostConfig: {
         Mounts: [this.#volume(name, DATA), { Type: 'bind', Source: this.#effects, Target: EFFECTS }],
@@ -243,7 +272,7 @@ export class Cluster {
   /** A command with the disk of a node that does not run. */
   async #once(name: string, args: readonly string[]): Promise<Outcome> {
     const container = await this.#create(`${name}-once`, {
-      Image: 'boi-node',
+      Image: IMAGE,
       Cmd: [...args],
       Hostname: name,
       HostConfig: { Mounts: [this.#volume(name, DATA)] },

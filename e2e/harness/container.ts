@@ -10,6 +10,13 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** A command that may not have ended yet. */
+export interface Running {
+  stdout(): string;
+  stderr(): string;
+  readonly ended: Promise<Outcome>;
+}
+
 export interface ExecOptions {
   readonly stdin?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -88,6 +95,11 @@ export class Container {
 
   /** Runs a command in it to its end. */
   async exec(command: readonly string[], options: ExecOptions = {}): Promise<Outcome> {
+    return (await this.begin(command, options)).ended;
+  }
+
+  /** Begins a command in it: what it has said so far, and its end. */
+  async begin(command: readonly string[], options: ExecOptions = {}): Promise<Running> {
     const { stdin, env = {}, user, withinMs = 60_000 } = options;
     const exec = await this.#container.exec({
       Cmd: [...command],
@@ -105,21 +117,31 @@ export class Container {
       stream.write(stdin);
       stream.end();
     }
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve, reject) => {
-      stream.once('end', resolve);
-      stream.once('close', resolve);
-      stream.once('error', reject);
-      timer = setTimeout(() => {
-        stream.destroy();
-        reject(new Error(`${this.name}: \`${command.join(' ')}\` did not end within ${withinMs / 1000} s`));
-      }, withinMs);
-    }).finally(() => clearTimeout(timer));
-    const code = await until('the exit code of a command', async () => {
-      const { Running, ExitCode } = await exec.inspect();
-      return !Running && ExitCode !== null && { ExitCode };
-    });
-    return { code: code.ExitCode, stdout: out.text(), stderr: err.text() };
+    const ended = (async () => {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve, reject) => {
+        stream.once('end', resolve);
+        stream.once('close', resolve);
+        stream.once('error', reject);
+        timer = setTimeout(() => {
+          stream.destroy();
+          const said = `${out.text().slice(-1_000)}${err.text().slice(-1_000)}`;
+          reject(
+            new Error(
+              `${this.name}: \`${command.join(' ')}\` did not end within ${withinMs / 1000} s; it said: ${said}`,
+            ),
+          );
+        }, withinMs);
+      }).finally(() => clearTimeout(timer));
+      const { ExitCode } = await until('the exit code of a command', async () => {
+        const { Running, ExitCode } = await exec.inspect();
+        return !Running && ExitCode !== null && { ExitCode };
+      });
+      return { code: ExitCode, stdout: out.text(), stderr: err.text() };
+    })();
+    // Whoever never looks at the end asked for what was said meanwhile.
+    ended.catch(() => undefined);
+    return { stdout: out.text, stderr: err.text, ended };
   }
 
   /** Everything its first process wrote, both streams. */

@@ -1,7 +1,7 @@
 /** Hosts that freeze, are cut off and come back: what they did meanwhile counts if and only if nobody took over. */
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { Cluster, SESSION_TTL_S } from '../harness/cluster.ts';
-import { type Effect, effect, type NodeView, readEffect, type TaskView } from '../harness/spec.ts';
+import { type Effect, effect, readEffect, type TaskView } from '../harness/spec.ts';
 import { until } from '../harness/until.ts';
 
 let cluster: Cluster;
@@ -20,15 +20,6 @@ const onlyTask = async (spec: string): Promise<TaskView> => {
   return task;
 };
 
-/** The container of a node id. */
-async function hostOf(id: string) {
-  for (const node of cluster.nodes) {
-    const view = await cluster.json<NodeView>(['node', 'show', node.name]);
-    if (view.id === id) return node;
-  }
-  throw new Error(`${id} is no node of this cluster`);
-}
-
 /** The node's lease has run out: its record is gone. */
 const leaseGone = (id: string) =>
   until('its lease has ended', async () => (await cluster.records(`/boi/nodes/${id}`)).length === 0, 60_000);
@@ -42,7 +33,7 @@ test('stale_worker_rejected: frozen past its lease, its commit is refused; the r
     const began = await effects('stale');
     return began.length > 0 && began;
   });
-  const holder = await hostOf(first?.node ?? '');
+  const holder = await cluster.hostOf(first?.node ?? '');
   await holder.pause();
   try {
     await until('another ended it', async () => (await onlyTask(spec)).state === 'succeeded', 60_000);
@@ -91,7 +82,7 @@ test('fence_loss_stops_zombie: the process group of the loser is gone soon after
     const began = await effects('zombie');
     return began.length > 0 && began;
   });
-  const holder = await hostOf(first?.node ?? '');
+  const holder = await cluster.hostOf(first?.node ?? '');
   await holder.pause();
   try {
     await until('another ended it', async () => (await onlyTask(spec)).state === 'succeeded', 60_000);

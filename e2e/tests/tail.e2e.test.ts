@@ -69,13 +69,16 @@ test('tail_follows_reassignment: it marks the change and goes on with the next c
   });
   const second = await cluster.json<NodeView>(['node', 'show', 'node-2']);
   const holder = second.id === first?.node ? 2 : 3;
-  const following = cluster.try(['task', 'tail', (await onlyTask(spec)).id, '--follow'], { withinMs: 90_000 });
+  const args = ['boi-node', 'task', 'tail', (await onlyTask(spec)).id, '--follow'];
+  const following = await cluster.laptop.begin(args, { withinMs: 90_000 });
+  await until('the first copy is heard', () => following.stdout().includes('copy-nod_'));
   await cluster.node(holder).kill();
   try {
-    const { code, stdout } = await following;
+    const { code, stdout, stderr } = await following.ended;
     expect(code).toBe(0);
     expect(stdout).toContain('the-end');
     expect(stdout.match(/copy-nod_/g)).toHaveLength(2);
+    expect(stderr).toContain('delivery 2');
   } finally {
     await cluster.node(holder).start();
     await cluster.ready(cluster.node(holder));
