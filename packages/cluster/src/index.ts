@@ -6,6 +6,7 @@ export { Groups } from './group/groups.ts';
 export { roleByGroups } from './group/reserved.ts';
 export * from './identity/index.ts';
 export * from './keys.ts';
+export type { Ailment } from './membership/ailments.ts';
 export * from './membership/membership-types.ts';
 export * from './membership/session-types.ts';
 export { METRICS } from './metrics.ts';

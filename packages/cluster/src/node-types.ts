@@ -3,7 +3,8 @@ import type { Clock, NodeId, Random, TaskReport, TaskRunner } from '@boi/core';
 import type { Store } from '@boi/store';
 import type { ClusterApi } from './api/api-types.ts';
 import type { FallbackFile } from './api/local-fallback.ts';
-import type { ClusterConfig, ClusterEvent, Logger, MetricSink } from './context.ts';
+import type { ClusterConfig, Logger, MetricSink } from './context.ts';
+import type { Ailment } from './membership/ailments.ts';
 import type { MembershipSnapshot } from './membership/membership-types.ts';
 import type { RouterPort } from './placement/placement-types.ts';
 
@@ -80,4 +81,6 @@ export interface ClusterNodeHandle {
   stop(options?: { readonly drainMs?: number }): Promise<void>;
   status(): NodeStatus;
   snapshot(): MembershipSnapshot;
+  /** What ails the node besides session and store, all of it; the daemon says so whenever it changes. */
+  ail(ailments: readonly Ailment[]): void;
 }

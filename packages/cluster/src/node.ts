@@ -28,6 +28,7 @@ import { type ClusterContext, DEFAULT_CONFIG } from './context.ts';
 import type { NodeDeps } from './deps.ts';
 import { initCluster, requireCluster } from './init.ts';
 import { Keys } from './keys.ts';
+import { type Ailment, Ailments } from './membership/ailments.ts';
 import { Cooldown } from './membership/cooldown.ts';
 import { Drain } from './membership/drain.ts';
 import { LoadWriter } from './membership/load-writer.ts';
@@ -61,6 +62,7 @@ export class ClusterNode implements ClusterNodeHandle {
   readonly #loop: ClaimLoop;
   readonly #drain: Drain;
   readonly #cooldown: Cooldown;
+  readonly #ailments: Ailments;
   readonly #load: LoadWriter;
   readonly #services: NodeServices;
   readonly #health: StoreHealth;
@@ -110,10 +112,12 @@ export class ClusterNode implements ClusterNodeHandle {
       held,
       committer: this.#committer,
       slots: identity.slots,
+      ailments: () => this.#ailments.list.map(({ what }) => what),
       scanned: () => this.#loop.scanned,
     });
     this.#skew = new SkewWatch(ctx, identity.version);
     this.#cooldown = new Cooldown(deps);
+    this.#ailments = new Ailments(deps, () => this.#load.changed());
     this.#runs = new Runs({
       deps,
       runner,
@@ -204,6 +208,7 @@ export class ClusterNode implements ClusterNodeHandle {
       this.#session.onLost(() => this.#lost());
       this.#session.onLive((epoch) => {
         this.#preparing = this.#prepare(epoch);
+        this.#ailments.settle();
       });
       await this.#session.start();
       await this.#preparing;
@@ -238,6 +243,10 @@ export class ClusterNode implements ClusterNodeHandle {
     return this.#membership.snapshot();
   }
 
+  ail(ailments: readonly Ailment[]): void {
+    this.#ailments.tell(ailments);
+  }
+
   async #close(): Promise<void> {
     this.#stopping.abort(new Error('the node stops'));
     this.#ready = undefined;
@@ -246,6 +255,7 @@ export class ClusterNode implements ClusterNodeHandle {
     await this.#committer.stop(COMMIT_LIMIT_MS);
     await this.#load.stop();
     await this.#cooldown.stop();
+    await this.#ailments.stop();
     await this.#fallback.stop();
     await this.#session.stop();
     await this.#loop.stop();
@@ -264,7 +274,7 @@ export class ClusterNode implements ClusterNodeHandle {
     const { self } = this.#deps;
     const before = this.#preparing;
     emit({ kind: 'node.joined', node: self, epoch });
-    if (this.#wasLost) emit({ kind: 'node.recovered', node: self });
+    if (this.#wasLost && this.#ailments.list.length === 0) emit({ kind: 'node.recovered', node: self });
     this.#wasLost = false;
     await before;
     while (this.#session.epoch() === epoch && !this.#stopping.signal.aborted) {

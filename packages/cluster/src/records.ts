@@ -54,9 +54,16 @@ export const NodeConfRecord = Type.Object({
   /** Draining implies cordoned. At `deadlineAt` (wall clock) running tasks are requeued. */
   drain: opt(Type.Object({ at: Nat, deadlineAt: Nat, actor: opt(Str) })),
   coolingUntil: opt(Nat),
+  /** What keeps it from taking tasks until it is mended, in words; written by the node itself. */
+  unhealthy: opt(Type.Array(Str)),
   labels: opt(Type.Record(Str, Str)),
 });
 export type NodeConfRecord = Static<typeof NodeConfRecord>;
+
+/** Says nothing: as good as absent. */
+export function isNeutral({ v: _, ...conf }: NodeConfRecord): boolean {
+  return Object.values(conf).every((value) => value === undefined);
+}
 
 /** Lease-bound, at most one write a second, never watched. */
 export const LoadRecord = Type.Object({
@@ -68,6 +75,8 @@ export const LoadRecord = Type.Object({
   /** Tasks claimed. */
   running: Nat,
   health: oneOf('ok', 'degraded'),
+  /** Why it is degraded, in words. */
+  ailments: opt(Type.Array(Str)),
   /** Newest mod revision of its own queue that its claim loop has considered. */
   scanned: Str,
 });
@@ -248,6 +257,9 @@ export const PluginRecord = Type.Object({
 });
 export type PluginRecord = Static<typeof PluginRecord>;
 
+/** How far a hooks plugin of a node has acknowledged. */
+export const HooksMarkRecord = Type.Object({ v: V, sequence: Nat });
+
 /** A codec for one kind of record. `decode` throws `schema-unknown`, naming key and field. */
 export interface Codec<T> {
   encode(record: T): string;
@@ -299,6 +311,7 @@ export const codecs = {
   idempotency: codec('idempotency', IdempotencyRecord),
   hold: codec('hold', HoldRecord),
   plugin: codec('plugin', PluginRecord),
+  hooksMark: codec('mark of hooks', HooksMarkRecord),
 } as const;
 
 /** A decoded record with the revisions a compare needs. */

@@ -5,8 +5,8 @@
 import { BoiError, type ClusterView, isId, type NodeView } from '@boi/core';
 import type { NodeDeps } from '../deps.ts';
 import { isSchedulable } from '../membership/membership-types.ts';
+import { isNeutral } from '../records.ts';
 import type { NodePage } from './api-types.ts';
-import { isNeutral } from './node-admin.ts';
 import { nodeView } from './views.ts';
 
 export function cachedNodes({ ctx, membership }: NodeDeps, name: string | undefined, ageMs: number): NodePage {

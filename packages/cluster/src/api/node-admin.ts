@@ -20,7 +20,7 @@ import type { NodeDeps } from '../deps.ts';
 import { lastPart } from '../keys.ts';
 import { isSchedulable } from '../membership/membership-types.ts';
 import { queueOwners } from '../placement/queue-scan.ts';
-import { codecs, type NodeConfRecord, SCHEMA_VERSION } from '../records.ts';
+import { codecs, isNeutral, type NodeConfRecord, SCHEMA_VERSION } from '../records.ts';
 import { stored } from '../spec/spec-ref.ts';
 import type { SpecCount } from '../upkeep/spec-count.ts';
 import type { Actor, NodePage } from './api-types.ts';
@@ -55,16 +55,6 @@ async function deadNodes(deps: NodeDeps): Promise<NodeId[]> {
   const ids = new Set<NodeId>([...absentConfs].filter(([, conf]) => !isNeutral(conf)).map(([id]) => id));
   for (const owner of await queueOwners(deps.ctx)) if (owner !== undefined) ids.add(owner);
   return [...ids].filter((id) => !members.has(id)).sort();
-}
-
-/** Says nothing: as good as absent. */
-export function isNeutral(conf: NodeConfRecord): boolean {
-  return (
-    conf.cordoned === undefined &&
-    conf.drain === undefined &&
-    conf.coolingUntil === undefined &&
-    conf.labels === undefined
-  );
 }
 
 export async function listNodes(deps: NodeDeps, query: RouteQuery<'node.list'>): Promise<NodePage> {

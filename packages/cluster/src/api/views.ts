@@ -178,6 +178,7 @@ export function nodeView(
     ...((conf?.coolingUntil ?? 0) > nowMs ? { coolingUntil: conf?.coolingUntil as number } : {}),
   };
   if (member === undefined) return { id, state: 'dead', ...rest };
+  const ailments = [...new Set([...(conf?.unhealthy ?? []), ...(load?.ailments ?? [])])];
   const { name, address, version, capabilities, slots, startedAt } = member.record;
   const idle = load === undefined || (load.running === 0 && load.queued === 0);
   const state = conf?.drain
@@ -188,7 +189,7 @@ export function nodeView(
       ? 'cordoned'
       : (conf?.coolingUntil ?? 0) > nowMs
         ? 'cooling'
-        : load?.health === 'degraded'
+        : conf?.unhealthy !== undefined || load?.health === 'degraded'
           ? 'degraded'
           : 'ready';
   return {
@@ -205,6 +206,7 @@ export function nodeView(
     epoch: member.epoch,
     startedAt,
     ...rest,
+    ...(ailments.length === 0 ? {} : { ailments }),
   };
 }
 

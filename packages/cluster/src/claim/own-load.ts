@@ -10,6 +10,8 @@ export interface OwnLoadParts {
   readonly queue: Pick<OwnQueue, 'queued'>;
   readonly held: HeldTasks;
   readonly committer: Pick<Committer, 'pending'>;
+  /** What ails the node, in words. */
+  readonly ailments: () => readonly string[];
   /** Slots of this node. */
   readonly slots: number;
   /** Newest revision of the own queue that the claim loop has considered. */
@@ -25,12 +27,13 @@ export class OwnLoad {
 
   record(): LoadRecord {
     const { held, queue, scanned } = this.#parts;
+    const ailments = this.#parts.ailments();
     return {
       v: SCHEMA_VERSION,
       busy: held.busySlots,
       queued: queue.queued,
       running: held.running,
-      health: 'ok',
+      ...(ailments.length === 0 ? { health: 'ok' } : { health: 'degraded', ailments: [...ailments] }),
       scanned: scanned(),
     };
   }

@@ -2,7 +2,7 @@
  * How a node leaves work, for a while or for good. Three reasons, one machine:
  *
  *   paused    the cluster's dispatch is paused: claims stop, what waits stays where it is
- *   closed    cordoned, draining or cooling down: claims stop, and what is not claimed goes to other nodes at once
+ *   closed    cordoned, draining, cooling down or unhealthy: claims stop, and what is not claimed goes to other nodes at once
  *   leaving   the daemon stops: as closed, with a deadline of its own
  *
  * At the deadline of a drain (or of leaving) what still runs is stopped and queued elsewhere, counted as drained. All of it

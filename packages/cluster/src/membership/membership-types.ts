@@ -43,8 +43,8 @@ export interface Membership {
   cachedLoads(): ReadonlyMap<NodeId, LoadRecord>;
 }
 
-/** Live, not cordoned, not draining, not cooling: tasks may be placed on it. */
+/** Live, not cordoned, not draining, not cooling, not unhealthy: tasks may be placed on it. */
 export function isSchedulable(member: Member, nowMs: number): boolean {
   const conf = member.conf;
-  return conf === undefined || (!conf.cordoned && !conf.drain && (conf.coolingUntil ?? 0) <= nowMs);
+  return conf === undefined || (!conf.cordoned && !conf.drain && !conf.unhealthy && (conf.coolingUntil ?? 0) <= nowMs);
 }
