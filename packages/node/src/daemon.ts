@@ -36,6 +36,8 @@ export interface DaemonOptions {
   readonly lock?: DataDirLock;
   /** With the identity in the data directory, over mutual TLS. Else plain HTTP on loopback, for anyone. */
   readonly secure?: boolean;
+  /** It was removed from the cluster and is to be stopped. */
+  readonly onFatal?: (error: Error) => void;
 }
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
@@ -62,6 +64,7 @@ export class Daemon {
     log: rootLog,
     lock: held,
     secure = false,
+    onFatal,
   }: DaemonOptions): Promise<Daemon> {
     const undo: (() => Promise<unknown>)[] = [() => plainStore.close()];
     if (held !== undefined) undo.push(() => held.release());
@@ -95,7 +98,14 @@ export class Daemon {
         return node;
       };
       const limiter = new RateLimiter(systemClock, config['request-rate']);
-      const office = secure ? await Office.open({ config, node: id, store, log, metrics, member, limiter }) : undefined;
+      const onRemoved = () => {
+        const error = new BoiError('wrong-state', `${id} was removed from the cluster`);
+        log.error({ err: error }, 'this node is no member any more');
+        onFatal?.(error);
+      };
+      const office = secure
+        ? await Office.open({ config, node: id, store, log, metrics, member, limiter, onRemoved })
+        : undefined;
       if (office !== undefined) undo.push(() => office.stop());
       const workshop = await openWorkshop(config, log, metrics);
       undo.push(() => workshop.stop());

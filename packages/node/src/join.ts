@@ -14,8 +14,8 @@ import { enroll } from './identity/enroll.ts';
 import { loadIdentity } from './identity.ts';
 import { readPluginFiles } from './plugins/plugin-file.ts';
 
-/** Resolves when the node is a member; throws what is wrong. */
-export async function startNode(config: DaemonConfig, log: Logger): Promise<Daemon> {
+/** Resolves when the node is a member; throws what is wrong. `onFatal`: it cannot go on and is to be stopped. */
+export async function startNode(config: DaemonConfig, log: Logger, onFatal?: (error: Error) => void): Promise<Daemon> {
   const dataDir = config['data-dir'];
   const files = new IdentityFiles(dataDir);
   const token = await joinToken(config);
@@ -32,7 +32,7 @@ export async function startNode(config: DaemonConfig, log: Logger): Promise<Daem
   const lock = await lockDataDir(dataDir);
   try {
     await requireIdentity(config, files, token, log);
-    return await startSecure(config, log, lock);
+    return await startSecure(config, log, lock, onFatal);
   } catch (error) {
     await lock.release();
     throw error;
@@ -51,7 +51,12 @@ export async function enrollNode(config: DaemonConfig, log: Logger): Promise<Nod
   }
 }
 
-async function startSecure(config: DaemonConfig, log: Logger, lock: DataDirLock): Promise<Daemon> {
+async function startSecure(
+  config: DaemonConfig,
+  log: Logger,
+  lock: DataDirLock,
+  onFatal: ((error: Error) => void) | undefined,
+): Promise<Daemon> {
   const saved = await readClusterFile(config['data-dir']);
   const etcd = config.etcd ?? saved?.etcd;
   const prefix = config.prefix ?? saved?.prefix;
@@ -60,7 +65,15 @@ async function startSecure(config: DaemonConfig, log: Logger, lock: DataDirLock)
     ...(etcd === undefined ? {} : { etcd }),
     ...(prefix === undefined ? {} : { prefix }),
   };
-  return Daemon.start({ config: settled, store: await openEtcd(settled), log, lock, secure: true });
+  const store = await openEtcd(settled);
+  return Daemon.start({
+    config: settled,
+    store,
+    log,
+    lock,
+    secure: true,
+    ...(onFatal === undefined ? {} : { onFatal }),
+  });
 }
 
 /** A certificate that is good, or the means to get one. */

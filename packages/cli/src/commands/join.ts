@@ -15,8 +15,13 @@ export async function joinCluster(session: Session, args: Args): Promise<number>
     await session.print(`${id}\n`);
     return 0;
   }
-  return untilStopped(session, async () => {
-    const daemon = await node.startNode(config, log);
-    return () => daemon.stop();
+  return untilStopped(session, async (fatal) => {
+    let removed = false;
+    const daemon = await node.startNode(config, log, (error) => {
+      removed = true;
+      fatal(error);
+    });
+    // What a node runs that is no member any more is others' by now.
+    return () => daemon.stop(removed ? { drainMs: 0 } : {});
   });
 }

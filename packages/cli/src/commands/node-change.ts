@@ -19,7 +19,10 @@ export function uncordonNodes(session: Session, args: Args): Promise<number> {
 
 export function removeNodes(session: Session, args: Args): Promise<number> {
   return changeEach(session, args.many('node'), async (node) => {
-    const answer = await session.client.call('node.remove', { params: { nod: node } });
+    const answer = await session.client.call('node.remove', {
+      params: { nod: node },
+      ...(args.switch('force') ? { query: { force: true } } : {}),
+    });
     return {
       answer,
       id: answer.id,

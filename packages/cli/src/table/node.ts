@@ -82,11 +82,15 @@ export const NODE_COMMANDS: readonly Command[] = [
   },
   {
     path: ['node', 'remove'],
-    summary: "Adopt a dead node's work now and forget its settings. Refused while it lives.",
+    summary: "Adopt a dead node's work now and forget its settings; its certificate is refused from then on.",
+    description: [
+      'Refused while the node lives, unless by --force: for one that is not trusted any more. Its membership and its session end in one step, its tasks run elsewhere, and it does not come back without a token. What it knows of etcd it still knows: take its access to etcd from it as well.',
+    ],
     positionals: [{ ...NODE, many: true }],
+    flags: [{ name: 'force', kind: 'switch', summary: 'Also a live one, which is expelled. Needs identities.' }],
     examples: [
       { line: 'boi-node node remove build-1', does: 'a host that is gone for good' },
-      { line: 'boi-node node list', does: 'look first: is it dead?' },
+      { line: 'boi-node node remove build-1 --force', does: 'a host that was stolen while its node runs' },
     ],
     load: async () => (await import('../commands/node-change.ts')).removeNodes,
   },

@@ -71,6 +71,13 @@ export class SecureDaemon {
     this.#id = (JSON.parse(ready) as { node: string }).node;
   }
 
+  /** Waits until it ends by itself; its exit code. */
+  async ended(): Promise<number | null | undefined> {
+    const child = this.#child;
+    await until(`${this.name} has ended`, () => child?.exitCode !== null || child.signalCode !== null, 60_000);
+    return child?.exitCode;
+  }
+
   async stop(): Promise<void> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;

@@ -114,7 +114,8 @@ export interface ClusterApi extends GroupsApi {
   cordon(node: NodeId, actor?: Actor): Promise<NodeView>;
   uncordon(node: NodeId): Promise<NodeView>;
   drain(node: NodeId, deadlineMs: number, actor?: Actor): Promise<NodeView>;
-  removeNode(node: NodeId): Promise<{ id: NodeId; moved: number }>;
+  /** `expelled`: its membership has ended; nothing is left for it to commit. */
+  removeNode(node: NodeId, options?: { readonly expelled?: boolean }): Promise<{ id: NodeId; moved: number }>;
   cluster(stale?: Stale): Promise<ClusterView>;
   setPaused(paused: boolean, actor?: Actor): Promise<ClusterView>;
   fsck(): Promise<FsckReport>;

@@ -183,9 +183,9 @@ export class Api implements Omit<ClusterApi, 'local' | 'setFallback' | 'notice'>
     return this.#write((signal) => drain(this.#deps, id, deadlineMs, signal, actor));
   }
 
-  async removeNode(node: NodeId): Promise<{ id: NodeId; moved: number }> {
+  async removeNode(node: NodeId, options?: { readonly expelled?: boolean }): Promise<{ id: NodeId; moved: number }> {
     const id = await findNode(this.#deps, node);
-    return { id, moved: await this.#parts.adopter.removeNode(id) };
+    return { id, moved: await this.#parts.adopter.removeNode(id, options) };
   }
 
   async createGroup(name?: string, actor?: Actor): Promise<GroupView> {

@@ -181,8 +181,8 @@ export class GuardedApi implements ClusterApi {
     return this.#write(() => this.#api.drain(node, deadlineMs, actor));
   }
 
-  removeNode(node: NodeId): Promise<{ id: NodeId; moved: number }> {
-    return this.#write(() => this.#api.removeNode(node));
+  removeNode(node: NodeId, options?: { readonly expelled?: boolean }): Promise<{ id: NodeId; moved: number }> {
+    return this.#write(() => this.#api.removeNode(node, options));
   }
 
   createGroup(name?: string, actor?: Actor): Promise<GroupView> {

@@ -81,9 +81,7 @@ export function removeMember(deps: IdentityDeps, node: NodeId, actor: AuditActor
       find(deps, keys.admin(node), identityCodecs.admin),
     ]);
     if (found.record === undefined) return { done: undefined };
-    if (admin.record !== undefined) {
-      throw new BoiError('wrong-state', `${node} is an admin node; revoke that first: boi-node cluster admin revoke`);
-    }
+    if (admin.record !== undefined) throw adminNotRemoved(node);
     return {
       txn: {
         compares: [asFound(found), asFound(admin)],
@@ -96,4 +94,11 @@ export function removeMember(deps: IdentityDeps, node: NodeId, actor: AuditActor
       applied: () => undefined,
     };
   });
+}
+
+export function adminNotRemoved(node: NodeId): BoiError {
+  return new BoiError(
+    'wrong-state',
+    `${node} is an admin node; revoke that first: boi-node cluster admin revoke ${node}`,
+  );
 }

@@ -193,6 +193,8 @@ export interface IdentityApi {
   renewMember(node: NodeId, presented: string, certificate: CertificateRecord, address?: string): Promise<AdmittedNode>;
   /** Its certificate is refused from now on. Throws `wrong-state` for an admin: revoke that first. Idempotent. */
   removeMember(node: NodeId, actor: AuditActor): Promise<void>;
+  /** The same for one that lives, whose session ends with it. Throws `wrong-state` also for the node that is asked itself. */
+  expelMember(node: NodeId, actor: AuditActor): Promise<void>;
   /** This node trusts these CAs now: what `execute` waits for. */
   acknowledgeTrust(fingerprints: readonly string[]): Promise<void>;
 

@@ -25,6 +25,7 @@ import { AuditTrail } from './audit.ts';
 import { type Attempt, asFound, change } from './change.ts';
 import type { IdentityDeps } from './deps.ts';
 import { MirroredDirectory } from './directory.ts';
+import { expelMember } from './expel.ts';
 import { found } from './found.ts';
 import { type AuditActor, type CertificateRecord, identityCodecs } from './records.ts';
 import { rotate, rotationView } from './rotate.ts';
@@ -80,6 +81,10 @@ export class ClusterIdentity implements IdentityApi {
 
   removeMember(node: NodeId, actor: AuditActor) {
     return removeMember(this.#deps, node, actor);
+  }
+
+  expelMember(node: NodeId, actor: AuditActor) {
+    return expelMember(this.#deps, node, actor);
   }
 
   acknowledgeTrust(fingerprints: readonly string[]): Promise<void> {

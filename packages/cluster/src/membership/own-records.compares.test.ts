@@ -52,6 +52,24 @@ test('a node does not register in a cluster whose record has changed since it wa
   expect((await f.store.get(f.keys.node(one))).kv).toBeUndefined();
 });
 
+test('a node that is removed from the cluster as it registers does not register', async () => {
+  const member = (at: Fixture) => at.keys.member(one);
+  const f = fixture();
+  await initCluster(f.ctx, signal);
+  const registering = (store: MemoryStore) =>
+    register({ ctx: { ...f.ctx, store }, identity, load: () => idle, members: true }, signal, () => {});
+  await f.store.txn({ compares: [], success: [{ op: 'put', key: member(f), value: '{}' }] });
+  const remove = () => f.store.txn({ compares: [], success: [{ op: 'delete', key: member(f) }] });
+  await expect(registering(meanwhile(f.store, remove))).rejects.toMatchObject({
+    code: 'wrong-state',
+    message: /was removed/,
+  });
+  expect((await f.store.get(f.keys.node(one))).kv).toBeUndefined();
+  await f.store.txn({ compares: [], success: [{ op: 'put', key: member(f), value: '{}' }] });
+  await registering(f.store);
+  expect((await f.store.get(f.keys.node(one))).kv).toBeDefined();
+});
+
 test('a node that cools down keeps the cordon that an operator sets at that moment', async () => {
   const f = fixture({ cooldownAfter: 1 });
   const membership = await StaticMembership.create(f);

@@ -1,10 +1,10 @@
 /**
  * Registers a node: grants a lease and puts `nodes/{nod}` and `load/{nod}` with it, comparing the record absent (a put over a
  * live one would keep its create revision, which is the epoch) and the cluster record unchanged since its schema was found
- * to be known. Used by session.ts for each session.
+ * to be known; with identities also that it is a member still. Used by session.ts for each session.
  */
 import { BoiError, sleep } from '@boi/core';
-import { absent, isLeaseNotFound, type LeaseId, type Revision, unchanged } from '@boi/store';
+import { absent, exists, isLeaseNotFound, type LeaseId, type Revision, unchanged } from '@boi/store';
 import { settleTxn } from '../base/settle.ts';
 import type { ClusterContext } from '../context.ts';
 import type { NodeIdentity } from '../node-types.ts';
@@ -19,6 +19,8 @@ export interface RegisterOptions {
   readonly identity: NodeIdentity;
   /** The load to register with. */
   readonly load: () => LoadRecord;
+  /** The cluster has identities: only who was admitted, and not removed since, registers. */
+  readonly members?: boolean;
 }
 
 export interface Registered {
@@ -32,10 +34,10 @@ export interface Registered {
 
 /**
  * One try. `lease` is told of as soon as there is one, so that it is revoked whatever comes of it. Throws `conflict` when
- * somebody was faster or the lease ended; `schema-unknown`; `store-unreachable`.
+ * somebody was faster or the lease ended; `schema-unknown`; `wrong-state` when it is no member any more; `store-unreachable`.
  */
 export async function register(
-  { ctx, identity, load }: RegisterOptions,
+  { ctx, identity, load, members = false }: RegisterOptions,
   signal: AbortSignal,
   onLease: (lease: LeaseId) => void,
 ): Promise<Registered> {
@@ -51,19 +53,24 @@ export async function register(
   const { lease, ttlMs } = grant;
   onLease(lease);
   const key = keys.node(identity.id);
+  const member = keys.member(identity.id);
   const txn = {
-    compares: [absent(key), unchanged(keys.cluster(), cluster.kv.modRevision)],
+    compares: [absent(key), unchanged(keys.cluster(), cluster.kv.modRevision), ...(members ? [exists(member)] : [])],
     success: [
       { op: 'put', key, value: codecs.node.encode(recordOf({ ctx, identity })), lease },
       { op: 'put', key: keys.load(identity.id), value: codecs.load.encode(load()), lease },
     ],
-    failure: [{ op: 'get', key }],
+    failure: [
+      { op: 'get', key },
+      { op: 'get', key: member },
+    ],
   } as const;
   let epoch: Revision;
   try {
     const answer = await settleTxn(ctx, signal, txn);
-    const found = answer.outcome === 'refused' ? answer.answers[0] : undefined;
+    const [found, admitted] = answer.outcome === 'refused' ? answer.answers : [];
     const record = found?.op === 'get' ? found.kv : undefined;
+    if (members && admitted?.op === 'get' && admitted.kv === undefined) throw notMember(identity.id);
     if (answer.outcome === 'applied') epoch = answer.revision;
     else if (record?.lease === lease) epoch = record.createRevision;
     else throw new BoiError('conflict', `${identity.id} could not be registered: its record or the cluster's changed`);
@@ -72,6 +79,12 @@ export async function register(
     throw error;
   }
   return { lease, epoch, ttlMs, sentMono, sentWall };
+}
+
+function notMember(id: string): BoiError {
+  return new BoiError('wrong-state', `${id} was removed from the cluster: it registers no more`, {
+    details: { node: id },
+  });
 }
 
 /** Waits until no record of this id is left. */

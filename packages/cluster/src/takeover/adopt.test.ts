@@ -118,6 +118,18 @@ describe('a dead node’s queue', () => {
     });
   });
 
+  test('of an expelled node no claim stays, so that it can commit nothing', async () => {
+    const requires = [{ key: 'gpu', op: 'exists', value: true }] as const;
+    await claimed(1, { requires: [...requires] });
+    expect(await adopter.removeNode(dead)).toBe(0);
+    expect(await left(1)).toBeDefined();
+    expect(await adopter.removeNode(dead, { expelled: true })).toBe(1);
+    expect(await left(1)).toBeUndefined();
+    const waiting = await read(f, f.keys.unassigned(testTask(1)), codecs.entry);
+    expect(waiting).toMatchObject({ history: [{ node: dead, end: 'lost' }] });
+    expect(waiting?.claim).toBeUndefined();
+  });
+
   test('nothing is taken from a node that is back', async () => {
     await queued(1);
     await claimed(2);

@@ -6,7 +6,8 @@
  * as they are, so that their late commit still finds the revision it compares (views show them as waiting).
  *
  * Two nodes may adopt the same queue at once: the second one's compares fail. Safe to repeat. A record that cannot be read is
- * left where it is, told, and keeps nobody from the others. Called by adopter.ts, which knows when and for whom.
+ * left where it is, told, and keeps nobody from the others. Called by adopter.ts, which knows when and for whom. Of an expelled
+ * node nothing is left in place: its commits are not wanted any more.
  */
 import { type NodeId, type SpecId, sleep, specOf, type TaskId } from '@boi/core';
 import { absent, type KeyValue } from '@boi/store';
@@ -46,11 +47,17 @@ interface Adopting {
   readonly deps: NodeDeps;
   readonly dead: NodeId;
   readonly signal: AbortSignal;
+  readonly expelled: boolean;
 }
 
 /** To the end as far as it can be brought now. Rejects when the store is away or the signal aborts. */
-export async function adoptNode(deps: NodeDeps, dead: NodeId, signal: AbortSignal): Promise<Adoption> {
-  const adopting: Adopting = { deps, dead, signal };
+export async function adoptNode(
+  deps: NodeDeps,
+  dead: NodeId,
+  signal: AbortSignal,
+  { expelled = false }: { readonly expelled?: boolean } = {},
+): Promise<Adoption> {
+  const adopting: Adopting = { deps, dead, signal, expelled };
   let moved = 0;
   for (let pass = 0; pass < PASSES_MAX; pass++) {
     if (pass > 0) await sleep(deps.ctx.clock, PASS_PAUSE_MS * pass, signal);
@@ -86,7 +93,7 @@ async function adoptQueue(
   return total;
 }
 
-async function plan({ deps, dead }: Adopting, kvs: readonly KeyValue[]): Promise<Planned> {
+async function plan({ deps, dead, expelled }: Adopting, kvs: readonly KeyValue[]): Promise<Planned> {
   const { ctx } = deps;
   const { keys, config } = ctx;
   const placer = await deps.placer();
@@ -108,7 +115,7 @@ async function plan({ deps, dead }: Adopting, kvs: readonly KeyValue[]): Promise
       continue;
     }
     const placed = placer.place(task, placementFactsOf(entry.record), { exclude });
-    if (placed.member === undefined && next.claimed) {
+    if (placed.member === undefined && next.claimed && !expelled) {
       planned.stranded++;
       continue;
     }

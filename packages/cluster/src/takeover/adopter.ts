@@ -46,17 +46,24 @@ export class Adopter {
     await this.#running;
   }
 
-  /** Adopts now whatever a dead id left, whoever's duty it is, and forgets its settings. Throws `wrong-state` if it lives. */
-  async removeNode(node: NodeId): Promise<number> {
+  /**
+   * Adopts now whatever a dead id left, whoever's duty it is, and forgets its settings. `expelled`: also claims that nobody
+   * else can run. Throws `wrong-state` if it lives.
+   */
+  async removeNode(node: NodeId, options: { readonly expelled?: boolean } = {}): Promise<number> {
     const { ctx } = this.#deps;
     const { keys } = ctx;
     const alive = () =>
-      new BoiError('wrong-state', `node ${node} is live; drain and stop it before it is removed`, {
-        details: { node },
-      });
+      new BoiError(
+        'wrong-state',
+        `node ${node} is live; drain and stop it before it is removed, or expel it by --force`,
+        {
+          details: { node },
+        },
+      );
     const { kv } = await ctx.store.get(keys.node(node));
     if (kv !== undefined) throw alive();
-    const { outcome, moved } = await this.adopt(node);
+    const { outcome, moved } = await adoptNode(this.#deps, node, this.#signal(), options);
     if (outcome === 'alive') throw alive();
     const answer = await settleTxn(ctx, this.#signal(), {
       compares: [absent(keys.node(node))],

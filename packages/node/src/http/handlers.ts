@@ -93,11 +93,20 @@ export function createHandlers({ api, relay, self, version, desk }: HandlerDeps)
     'node.uncordon': async ({ params }) => api.uncordon(await node(params)),
     'node.drain': async ({ params, body, caller }) =>
       api.drain(await node(params), (body as { deadlineMs?: number }).deadlineMs ?? DRAIN_DEFAULT_MS, actorOf(caller)),
-    // Once it is gone from the cluster, its certificate is worth nothing.
-    'node.remove': async ({ params, caller }) =>
-      desk === undefined
-        ? api.removeNode(await node(params))
-        : desk.removeNode(params.nod as string, async () => api.removeNode(await node(params)), caller),
+    'node.remove': async ({ params, query, caller }) => {
+      const force = (query as RouteQuery<'node.remove'>).force === true;
+      if (desk !== undefined) {
+        const remove = async (options: { readonly expelled: boolean }) => api.removeNode(await node(params), options);
+        return desk.removeNode({ node: params.nod as string, force, remove, caller });
+      }
+      if (force) {
+        throw new BoiError(
+          'wrong-state',
+          'Without identities nothing keeps a node from coming back: stop it, and remove it then.',
+        );
+      }
+      return api.removeNode(await node(params));
+    },
     'group.create': async ({ body, caller }) => api.createGroup((body as { name?: string }).name, actorOf(caller)),
     'group.list': async ({ query }) => api.listGroups(query as RouteQuery<'group.list'>),
     'group.show': async ({ params }) => api.group(params.grp as string),

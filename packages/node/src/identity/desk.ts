@@ -13,6 +13,7 @@ import type {
   UserView,
 } from '@boi/core';
 import type { Caller, NodeCaller } from '../access/caller.ts';
+import type { Removal } from './removal.ts';
 
 export interface IdentityDesk {
   join(body: RouteBody<'join'>): Promise<RouteAnswer<'join'>>;
@@ -22,15 +23,8 @@ export interface IdentityDesk {
   admins(): Promise<RouteAnswer<'admin.list'>>;
   grantAdmin(node: string, caller: Caller): Promise<RouteAnswer<'admin.grant'>>;
   revokeAdmin(node: string, caller: Caller): Promise<RouteAnswer<'admin.revoke'>>;
-  /**
-   * Ends a membership after `remove` has taken the node out of work, which a live one refuses. A node that left nothing
-   * behind is not known there any more, but still a member. Throws `wrong-state` for an admin before anything is done.
-   */
-  removeNode(
-    node: string,
-    remove: () => Promise<RouteAnswer<'node.remove'>>,
-    caller: Caller,
-  ): Promise<RouteAnswer<'node.remove'>>;
+  /** removal.ts */
+  removeNode(removal: Removal): Promise<RouteAnswer<'node.remove'>>;
   createToken(body: RouteBody<'token.create'>, caller: Caller): Promise<RouteAnswer<'token.create'>>;
   tokens(): Promise<RouteAnswer<'token.list'>>;
   revokeToken(token: string, caller: Caller): Promise<TokenView>;

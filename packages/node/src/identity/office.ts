@@ -35,6 +35,8 @@ export interface OfficeOptions {
   /** Throws `unavailable` until the node is a member. */
   readonly member: () => ClusterNodeHandle;
   readonly limiter: RateLimiter;
+  /** This node is no member any more: it was removed, or expelled. Called once. */
+  readonly onRemoved: () => void;
 }
 
 const clock = systemClock;
@@ -129,6 +131,7 @@ export class Office {
     this.#address = address;
     const { directory } = this.identity;
     let admin = directory.isAdmin(this.keychain.node);
+    let member = true;
     this.#forgetting = directory.onChange(() => {
       const now = directory.isAdmin(this.keychain.node);
       if (admin && !now) {
@@ -138,6 +141,10 @@ export class Office {
         );
       }
       admin = now;
+      if (member && directory.member(this.keychain.node) === undefined) {
+        member = false;
+        this.#options.onRemoved();
+      }
     });
     this.#upkeep.start();
   }

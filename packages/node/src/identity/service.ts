@@ -27,6 +27,7 @@ import type { IdentityDesk } from './desk.ts';
 import { followLines } from './follow-lines.ts';
 import type { Keychain } from './keychain.ts';
 import type { Peer } from './peer-call.ts';
+import { type Removal, removeNode } from './removal.ts';
 import type { Signing } from './signing.ts';
 import { auditActor, auditView, caView, tokenView, userView } from './views.ts';
 
@@ -125,23 +126,8 @@ export class IdentityService implements IdentityDesk {
     return this.admins();
   }
 
-  async removeNode(
-    node: string,
-    remove: () => Promise<RouteAnswer<'node.remove'>>,
-    caller: Caller,
-  ): Promise<RouteAnswer<'node.remove'>> {
-    const { identity } = this.#o;
-    const id = parseId('node', node);
-    if (id !== undefined && identity.directory.isAdmin(id)) {
-      throw new BoiError('wrong-state', `${id} is an admin node; revoke that first: boi-node cluster admin revoke`);
-    }
-    const removed = await remove().catch((error: unknown) => {
-      const forgotten = error instanceof BoiError && error.code === 'not-found';
-      if (!forgotten || id === undefined || identity.directory.member(id) === undefined) throw error;
-      return { id, moved: 0 };
-    });
-    await identity.removeMember(removed.id as NodeId, auditActor(caller));
-    return removed;
+  removeNode(removal: Removal): Promise<RouteAnswer<'node.remove'>> {
+    return removeNode(this.#o, removal);
   }
 
   async createToken(body: RouteBody<'token.create'>, caller: Caller): Promise<RouteAnswer<'token.create'>> {
