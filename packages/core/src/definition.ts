@@ -125,6 +125,10 @@ export type FailureReason =
   | 'timeout'
   | 'start-failed'
   | 'workspace-failed'
+  /** The workspace's source does not exist or may not be used: the spec's fault, no node's. */
+  | 'workspace-refused'
+  /** It passed, but what it committed could not be pushed. */
+  | 'push-failed'
   | 'secret-missing'
   | 'disk'
   | 'lost';

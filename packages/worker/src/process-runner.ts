@@ -10,6 +10,7 @@ import type { Assignment, Clock, RunningTask, TaskId, TaskRunner, Timer } from '
 import { inheritableDescriptors, type Logger } from '@boi/system';
 import { Guard, type SessionDeadline } from './guard/guard.ts';
 import { LogStore } from './logs/log-store.ts';
+import type { TaskPool, WorkspaceProvider } from './ports.ts';
 import { treeKey } from './processes/process-scan.ts';
 import { ProcessTable } from './processes/process-table.ts';
 import { type ReapedLeftovers, reapLeftovers } from './reap-leftovers.ts';
@@ -45,6 +46,10 @@ export interface ProcessRunnerOptions {
   readonly graceMs?: number;
   /** Of what a task writes to `BOI_OUTPUT`. Default 4 KiB. */
   readonly outputBytesMax?: number;
+  /** Makes the workspaces that tasks ask for. Default: none, and a task that asks for one fails. */
+  readonly workspaces?: WorkspaceProvider;
+  /** Runs all tasks in this host's stead. Default: they are processes of this host. */
+  readonly pool?: TaskPool;
   /** Default: the built one of this package. */
   readonly guardProgram?: string;
 }
@@ -119,6 +124,8 @@ export class ProcessRunner implements TaskRunner {
       envAllowed: this.#options.envAllowed ?? ENV_ALLOWED,
       graceMs: this.#options.graceMs ?? GRACE_MS,
       outputBytesMax: this.#options.outputBytesMax ?? OUTPUT_BYTES_MAX,
+      workspaces: this.#options.workspaces,
+      pool: this.#options.pool,
     });
     this.#running.set(key, run);
     // Claimed just before the deadline, started after it: no timer would end it any more.

@@ -1,16 +1,16 @@
 /**
  * One task from claim to report, as an ordered list of small steps: secrets, workspace, log, `run`, each `verify`, outputs,
- * report, cleanup.
+ * workspace given back (and pushed), report, cleanup. `run` and `verify` are processes of this host, or one run of a pool.
  *
- * States: waiting (an earlier life is still being reaped) → running → ended. A stop (cancel, timeout, lost session, disk)
- * may come in any of them; the first one decides the outcome, later ones can only hurry it. `done` settles once, after
- * the last process of the tree is gone, and never rejects.
+ * States: waiting (an earlier life is still being reaped) → running → giving back → ended. A stop (cancel, timeout, lost
+ * session, disk) may come in any of them; the first one decides the outcome, later ones can only hurry it. While a workspace
+ * is given back what ran has its end already: only force stops a push then. `done` settles once, after the last process of
+ * the tree is gone, and never rejects.
  */
 import {
   type Assignment,
   type Clock,
   type Command,
-  type FailureReason,
   type RunningTask,
   specOf,
   type TaskReport,
@@ -18,20 +18,22 @@ import {
 } from '@boi/core';
 import type { Logger } from '@boi/system';
 import type { Guard } from './guard/guard.ts';
-import type { LogPlace } from './logs/log-place.ts';
 import type { LogStore } from './logs/log-store.ts';
-import type { LogWriter } from './logs/log-writer.ts';
-import { Masker } from './masker.ts';
-import { OutputTail } from './output-tail.ts';
+import type { PooledTask, TaskPool, WorkspaceProvider } from './ports.ts';
 import type { TreeRoot } from './processes/process-scan.ts';
 import type { ProcessTable } from './processes/process-table.ts';
 import { ProcessTree } from './processes/process-tree.ts';
 import type { Secrets } from './secrets.ts';
+import { BorrowedWorkspace } from './steps/borrowed-workspace.ts';
+import { type Ending, exitOf, failed, failedCommand, type StopCause, stepMessage, stopped } from './steps/ending.ts';
 import { taskEnvironment } from './steps/environment.ts';
+import { writeNeeds } from './steps/needs-file.ts';
 import { readOutputs } from './steps/outputs.ts';
+import { failedStep, poolProgram } from './steps/pooled.ts';
 import { runCommand } from './steps/process.ts';
 import type { TaskUser } from './steps/task-user.ts';
 import { prepareWorkspace, type Workspace } from './steps/workspace.ts';
+import { TaskOutput } from './task-output.ts';
 
 export interface TaskRunDeps {
   /** Resolves to the real path of the directory of all work directories once nothing of an earlier life runs. */
@@ -48,22 +50,22 @@ export interface TaskRunDeps {
   /** Between TERM and KILL unless the task says otherwise. */
   readonly graceMs: number;
   readonly outputBytesMax: number;
+  readonly workspaces: WorkspaceProvider | undefined;
+  /** Runs the commands in this host's stead. */
+  readonly pool: TaskPool | undefined;
 }
-
-type StopCause = 'cancelled' | 'timeout' | 'lost' | 'disk';
-type Ending = Pick<TaskReport, 'outcome' | 'reason' | 'message' | 'exitCode' | 'signal' | 'outputs'>;
 
 export class TaskRun implements RunningTask {
   readonly assignment: Assignment;
   readonly done: Promise<TaskReport>;
   readonly #deps: TaskRunDeps;
   readonly #graceMs: number;
-  readonly #place: LogPlace;
-  readonly #tail = new OutputTail();
-  readonly #log: LogWriter;
-  /** One per stream, since their bytes interleave; the first is used for single texts too. */
-  #maskers = { stdout: new Masker([]), stderr: new Masker([]) };
+  readonly #output: TaskOutput;
   #tree: ProcessTree | undefined;
+  #pooled: PooledTask | undefined;
+  /** Aborted by a stop; while a workspace is given back, by force only. */
+  readonly #aborting = new AbortController();
+  #givingBack = false;
   #stop: { readonly cause: StopCause; graceMs: number } | undefined;
   #startedAt: number | undefined;
 
@@ -72,9 +74,7 @@ export class TaskRun implements RunningTask {
     this.#deps = deps;
     this.#graceMs = assignment.definition.graceMs ?? deps.graceMs;
     const { task, attempt, delivery } = assignment;
-    this.#place = { spec: specOf(task), task, attempt, delivery };
-    // From the start, so that a follower who comes before the first byte is served.
-    this.#log = deps.logs.create(this.#place);
+    this.#output = new TaskOutput(deps.logs, { spec: specOf(task), task, attempt, delivery });
     this.done = this.#run();
   }
 
@@ -92,6 +92,8 @@ export class TaskRun implements RunningTask {
     if (this.#stop === undefined) this.#stop = { cause, graceMs };
     else this.#stop.graceMs = Math.min(this.#stop.graceMs, graceMs);
     this.#tree?.stop(graceMs);
+    this.#pooled?.stop(graceMs);
+    if (!this.#givingBack || graceMs <= 0) this.#aborting.abort(new Error(`the task was stopped: ${cause}`));
   }
 
   async #run(): Promise<TaskReport> {
@@ -104,16 +106,16 @@ export class TaskRun implements RunningTask {
       ending = failed('start-failed', `the node could not run it: ${(error as Error).message}`);
     }
     // What was never started has no output; its log says why.
-    if (this.#startedAt === undefined && ending.message !== undefined) this.#note(`[boi] ${ending.message}`);
-    const logBytes = await this.#closeLog();
-    if (this.#log.error !== undefined && ending.reason !== 'disk') ending = this.#stopped('disk');
-    const message = ending.message === undefined ? {} : { message: this.#maskers.stdout.text(ending.message) };
+    if (this.#startedAt === undefined && ending.message !== undefined) this.#output.note(`[boi] ${ending.message}`);
+    const logBytes = await this.#output.close();
+    if (this.#output.error !== undefined && ending.reason !== 'disk') ending = this.#stopped('disk');
+    const message = ending.message === undefined ? {} : { message: this.#output.mask(ending.message) };
     return {
       ...ending,
       ...message,
       ...(this.#startedAt === undefined ? {} : { startedAt: this.#startedAt }),
       endedAt: this.#deps.clock.now(),
-      tail: this.#tail.text(),
+      tail: this.#output.tail,
       logBytes,
     };
   }
@@ -129,42 +131,91 @@ export class TaskRun implements RunningTask {
     } catch (error) {
       return failed('secret-missing', (error as Error).message);
     }
-    const values = Object.values(secrets);
-    this.#maskers = { stdout: new Masker(values), stderr: new Masker(values) };
-    const prepared = await prepareWorkspace(workRoot, this.assignment, this.#deps.user);
+    this.#output.hide(Object.values(secrets));
+    const timeout = this.#armTimeout();
+    try {
+      return await this.#withWorkspace(workRoot, secrets);
+    } finally {
+      timeout?.cancel();
+    }
+  }
+
+  async #withWorkspace(workRoot: string, secrets: Readonly<Record<string, string>>): Promise<Ending> {
+    const { assignment } = this;
+    const { workspace: request, workdir } = assignment.definition;
+    if (request === undefined) return this.#inDirectory(workRoot, workdir, {}, secrets);
+    const { workspaces: provider, logger } = this.#deps;
+    const borrowed = new BorrowedWorkspace({
+      provider,
+      assignment,
+      request,
+      signal: this.#aborting.signal,
+      note: (line) => this.#output.note(line),
+      onProblem: (err) => logger.warn({ task: assignment.task, err }, 'the workspace of a task could not be removed'),
+    });
+    const prepared = await borrowed.prepare();
+    if (prepared === undefined) return this.#stopped(this.#stop?.cause ?? 'cancelled');
+    if ('outcome' in prepared) return prepared;
+    const ending = await this.#inDirectory(workRoot, prepared.path, prepared.env, secrets).catch((error: Error) =>
+      failed('start-failed', `the node could not run it: ${error.message}`),
+    );
+    this.#givingBack = true;
+    const given = await borrowed.giveBack(ending);
+    // Stopped by force while it was pushed: whether it was, nobody knows.
+    if (given.reason === 'push-failed' && this.#stop !== undefined && this.#aborting.signal.aborted)
+      return this.#stopped(this.#stop.cause);
+    return given;
+  }
+
+  async #inDirectory(
+    workRoot: string,
+    dir: string | undefined,
+    workspaceEnv: Readonly<Record<string, string>>,
+    secrets: Readonly<Record<string, string>>,
+  ): Promise<Ending> {
+    const { user, pool, logger } = this.#deps;
+    const prepared = await prepareWorkspace(workRoot, this.assignment, { dir, user, apart: pool !== undefined });
     if ('reason' in prepared) return failed(prepared.reason, prepared.message);
     const { workspace } = prepared;
     try {
-      return await this.#inWorkspace(workspace, secrets);
+      return await this.#inWorkspace(workspace, workspaceEnv, secrets);
     } finally {
       const problem = await workspace.remove();
       if (problem !== undefined) {
-        this.#deps.logger.warn({ task: this.assignment.task, err: problem }, 'the work directory could not be removed');
+        logger.warn({ task: this.assignment.task, err: problem }, 'the work directory could not be removed');
       }
     }
   }
 
-  async #inWorkspace(workspace: Workspace, secrets: Readonly<Record<string, string>>): Promise<Ending> {
+  async #inWorkspace(
+    workspace: Workspace,
+    workspaceEnv: Readonly<Record<string, string>>,
+    secrets: Readonly<Record<string, string>>,
+  ): Promise<Ending> {
     const { assignment } = this;
     const deps = this.#deps;
     const { definition } = assignment;
+    const needsPath = assignment.needs === undefined ? undefined : workspace.beside('needs.json');
+    if (needsPath !== undefined) {
+      workspace.made.push(needsPath);
+      await writeNeeds(needsPath, assignment);
+    }
     const env = taskEnvironment({
       assignment,
       allowedEnv: deps.allowedEnv,
       allowed: deps.envAllowed,
       secrets,
       outputPath: workspace.outputPath,
+      workspaceEnv,
+      needsPath,
     });
-    const timeout = this.#armTimeout();
-    try {
-      for (const [step, command] of [definition.run, ...(definition.verify ?? [])].entries()) {
-        if (this.#stop !== undefined) return this.#stopped(this.#stop.cause);
-        const ending = await this.#command(command, step, workspace.dir, env);
-        if (ending !== undefined) return ending;
-      }
-    } finally {
-      timeout?.cancel();
-    }
+    const commands = [definition.run, ...(definition.verify ?? [])];
+    if (this.#stop !== undefined) return this.#stopped(this.#stop.cause);
+    const ending =
+      deps.pool === undefined
+        ? await this.#onHost(commands, workspace, env)
+        : await this.#inPool(deps.pool, commands, workspace, env);
+    if (ending !== undefined) return ending;
     const result = await readOutputs(
       workspace.outputPath,
       definition.outputs ?? [],
@@ -177,6 +228,55 @@ export class TaskRun implements RunningTask {
       exitCode: 0,
       ...(result.outputs === undefined ? {} : { outputs: this.#maskOutputs(result.outputs) }),
     };
+  }
+
+  /** Undefined: all exited 0. */
+  async #onHost(
+    commands: readonly Command[],
+    { dir }: Workspace,
+    env: Readonly<Record<string, string>>,
+  ): Promise<Ending | undefined> {
+    for (const [step, command] of commands.entries()) {
+      if (this.#stop !== undefined) return this.#stopped(this.#stop.cause);
+      const ending = await this.#command(command, step, dir, env);
+      if (ending !== undefined) return ending;
+    }
+    return undefined;
+  }
+
+  /** Undefined: all exited 0. */
+  async #inPool(
+    pool: TaskPool,
+    commands: readonly Command[],
+    workspace: Workspace,
+    env: Readonly<Record<string, string>>,
+  ): Promise<Ending | undefined> {
+    const { task, fence, attempt, delivery, definition } = this.assignment;
+    const stepFile = workspace.beside('step');
+    this.#pooled = pool.run({
+      task,
+      fence,
+      attempt,
+      delivery,
+      ...(definition.pool === undefined ? {} : { pool: definition.pool }),
+      argv: poolProgram(commands, stepFile),
+      env,
+      workdir: workspace.dir,
+      slots: definition.slots ?? 1,
+      onStart: () => {
+        this.#startedAt ??= this.#deps.clock.now();
+      },
+      onOutput: (stream, bytes) => this.#output.write(stream, bytes),
+    });
+    const end = await this.#pooled.done;
+    this.#pooled = undefined;
+    this.#output.flush();
+    if ('startError' in end) return failed('start-failed', end.startError);
+    if (this.#stop !== undefined) return { ...this.#stopped(this.#stop.cause), ...('lost' in end ? {} : exitOf(end)) };
+    if ('lost' in end) return failed('lost', end.lost);
+    if (end.exitCode === 0) return undefined;
+    const step = await failedStep(stepFile, commands.length);
+    return failedCommand(end, step, commands[step] ?? '');
   }
 
   /** `run` is step 0, the first verify command 1. Undefined: it exited 0, go on. */
@@ -203,111 +303,42 @@ export class TaskRun implements RunningTask {
         this.#tree = new ProcessTree(started, { clock, table, graceMs: this.#graceMs });
         guard.started(started, definition.exclusive === true);
       },
-      onOutput: (stream, bytes) => this.#output(stream, bytes),
+      onOutput: (stream, bytes) => this.#output.write(stream, bytes),
       settle: async () => this.#tree?.settle(),
     });
     this.#tree = undefined;
     if (root !== undefined) guard.ended(root);
-    for (const stream of ['stdout', 'stderr'] as const) this.#keep(stream, this.#maskers[stream].flush());
+    this.#output.flush();
     if ('startError' in result) return failed('start-failed', stepMessage(step, result.startError));
     if (result.heldOpen) {
-      this.#note('[boi] a process outside the task still holds its output open; it is not waited for');
+      this.#output.note('[boi] a process outside the task still holds its output open; it is not waited for');
     }
     if (this.#stop !== undefined) return { ...this.#stopped(this.#stop.cause), ...exitOf(result) };
     if (result.exitCode === 0) return undefined;
-    const how = result.signal === undefined ? `exited ${result.exitCode}` : `was ended by ${result.signal}`;
-    if (step > 0)
-      return { ...failed('verify-failed', `verify command ${step} ${how}: ${shown(command)}`), ...exitOf(result) };
-    return {
-      ...failed(result.signal === undefined ? 'exit-code' : 'signal', `the command ${how}`),
-      ...exitOf(result),
-    };
+    return failedCommand(result, step, command);
   }
 
   #armTimeout(): Timer | undefined {
     const { timeoutMs } = this.assignment.definition;
     if (timeoutMs === undefined) return undefined;
     return this.#deps.clock.timer(timeoutMs, () => {
-      this.#note(`[boi] timeout after ${timeoutMs} ms`);
+      this.#output.note(`[boi] timeout after ${timeoutMs} ms`);
       this.#end('timeout', this.#graceMs);
     });
   }
 
   #watchDisk(): void {
-    void this.#log.failed.then((error) => {
+    void this.#output.failed.then((error) => {
       this.#deps.logger.error({ task: this.assignment.task, err: error }, 'the log of a task cannot be written');
       this.#end('disk', 0);
     });
   }
 
-  #output(stream: 'stdout' | 'stderr', raw: Buffer): Promise<void> | undefined {
-    return this.#keep(stream, this.#maskers[stream].push(raw));
-  }
-
-  #keep(stream: 'stdout' | 'stderr', masked: Buffer): Promise<void> | undefined {
-    if (masked.length === 0) return undefined;
-    this.#tail.add(masked);
-    return this.#log.write(stream, masked) === false ? this.#log.drained() : undefined;
-  }
-
-  #note(line: string): void {
-    this.#log.write('system', Buffer.from(`${line}\n`));
-  }
-
-  async #closeLog(): Promise<number> {
-    await this.#log.end();
-    this.#deps.logs.forget(this.#place);
-    return this.#log.size;
-  }
-
   #maskOutputs(outputs: Readonly<Record<string, string>>): Record<string, string> {
-    return Object.fromEntries(Object.entries(outputs).map(([key, value]) => [key, this.#maskers.stdout.text(value)]));
+    return Object.fromEntries(Object.entries(outputs).map(([key, value]) => [key, this.#output.mask(value)]));
   }
 
   #stopped(cause: StopCause): Ending {
-    switch (cause) {
-      case 'cancelled':
-        return { outcome: 'cancelled' };
-      case 'timeout':
-        return {
-          outcome: 'timed-out',
-          reason: 'timeout',
-          message: `it ran longer than its timeout of ${this.assignment.definition.timeoutMs} ms`,
-        };
-      case 'lost':
-        // Nobody asked for it: to the cluster it is a claim that was lost, and it runs again.
-        return {
-          outcome: 'cancelled',
-          reason: 'lost',
-          message: 'the node was losing its session, and an exclusive task must not outlive it',
-        };
-      case 'disk':
-        return failed('disk', `the log cannot be written: ${this.#log.error?.message ?? 'unknown error'}`);
-    }
+    return stopped(cause, this.assignment.definition, this.#output.error);
   }
-}
-
-function failed(reason: FailureReason, message: string): Ending {
-  return { outcome: 'failed', reason, message };
-}
-
-function exitOf(result: {
-  exitCode: number | undefined;
-  signal: string | undefined;
-}): Pick<Ending, 'exitCode' | 'signal'> {
-  return {
-    ...(result.exitCode === undefined ? {} : { exitCode: result.exitCode }),
-    ...(result.signal === undefined ? {} : { signal: result.signal }),
-  };
-}
-
-function stepMessage(step: number, message: string): string {
-  return step === 0 ? message : `verify command ${step}: ${message}`;
-}
-
-const SHOWN_LENGTH_MAX = 200;
-
-function shown(command: Command): string {
-  const text = typeof command === 'string' ? command : command.join(' ');
-  return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}…` : text;
 }

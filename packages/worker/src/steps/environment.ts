@@ -1,6 +1,6 @@
 /**
- * The environment of a task. Of the daemon's own nothing but an allow-list; then, each over the one before: outputs of the
- * tasks it needs, the spec's `env`, secrets, and the `BOI_*` facts, which nobody can overwrite.
+ * The environment of a task. Of the daemon's own nothing but an allow-list; then, each over the one before: what a workspace
+ * brings, outputs of the tasks it needs, the spec's `env`, secrets, and the `BOI_*` facts, which nobody can overwrite.
  *
  * An output `key` of a needed task `ref` is always there as `BOI_INPUT_<REF>_<key>` (the ref in capitals, anything but
  * letters and digits as `_`), and as plain `key` when exactly one need provides it, the task does not set it itself, and it
@@ -29,11 +29,16 @@ export interface EnvironmentInput {
   readonly allowed: readonly string[];
   readonly secrets: Readonly<Record<string, string>>;
   readonly outputPath: string;
+  /** Of a workspace that a plugin made; its names beginning with `BOI_` count like the node's own. */
+  readonly workspaceEnv?: Readonly<Record<string, string>>;
+  /** File that tells how its needs ended. */
+  readonly needsPath?: string | undefined;
 }
 
 export function taskEnvironment(input: EnvironmentInput): Record<string, string> {
   const { assignment } = input;
   const env: Record<string, string> = { ...input.allowedEnv };
+  Object.assign(env, input.workspaceEnv);
   addInputs(env, assignment.inputs, input.allowed);
   Object.assign(env, assignment.definition.env, input.secrets);
   return Object.assign(env, {
@@ -45,6 +50,7 @@ export function taskEnvironment(input: EnvironmentInput): Record<string, string>
     BOI_ATTEMPT: String(assignment.attempt),
     BOI_FENCE: assignment.fence,
     BOI_OUTPUT: input.outputPath,
+    ...(input.needsPath === undefined ? {} : { BOI_NEEDS: input.needsPath }),
   });
 }
 

@@ -1,7 +1,8 @@
 /**
- * Where a task runs: the directory its definition names, which must exist and is left alone, or a fresh one per attempt and
- * delivery under the node's work directory, removed afterwards. Beside it, never in it, the file `BOI_OUTPUT` names, so that
- * a task which clears its directory keeps its outputs. For a task of another user both are in a directory of that user's.
+ * Where a task runs: a directory that is given (its definition's, or a workspace that a plugin made), which must exist and is
+ * left alone, or a fresh one per attempt and delivery under the node's work directory, removed afterwards. Beside it, never
+ * in it, the file `BOI_OUTPUT` names, so that a task which clears its directory keeps its outputs. For a task of another
+ * user, or one that a pool runs, everything is in a directory of its own.
  */
 import { mkdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,6 +12,9 @@ import { makeOwned, removeOwned, type TaskUser } from './task-user.ts';
 export interface Workspace {
   readonly dir: string;
   readonly outputPath: string;
+  /** Path for a file that goes with the task, beside its outputs. Who writes one lists it in `made`. */
+  beside(name: string): string;
+  readonly made: string[];
   /** Removes what was made. Never rejects; answers what could not be removed. */
   remove(): Promise<Error | undefined>;
 }
@@ -22,44 +26,58 @@ export type WorkspaceResult =
 /** Directory of all workspaces of a node, unless another is given; every task's `BOI_OUTPUT` lies in it, which marks its processes. */
 export const workRoot = (dataDir: string) => join(dataDir, 'work');
 
+export interface WorkspaceOptions {
+  /** Directory to run in instead of a fresh one. */
+  readonly dir?: string | undefined;
+  readonly user?: TaskUser | undefined;
+  /** All in one directory, which a pool can make visible as a whole. */
+  readonly apart?: boolean;
+}
+
 export async function prepareWorkspace(
   root: string,
-  assignment: Assignment,
-  user?: TaskUser,
+  { task, attempt, delivery }: Assignment,
+  { dir, user, apart = false }: WorkspaceOptions,
 ): Promise<WorkspaceResult> {
-  const { task, attempt, delivery, definition } = assignment;
   const fresh = join(root, `${task}.${attempt}.${delivery}`);
-  if (user !== undefined) return prepareOwned(fresh, definition.workdir, user);
+  const problem = dir === undefined ? undefined : await workdirProblem(dir);
+  if (problem !== undefined) return { reason: 'workspace-failed', message: problem };
+  if (user !== undefined || apart) return prepareApart(fresh, dir, user);
+  const made: string[] = [];
   const outputPath = `${fresh}.output`;
-  if (definition.workdir !== undefined) {
-    const problem = await workdirProblem(definition.workdir);
-    if (problem !== undefined) return { reason: 'workspace-failed', message: problem };
-    return { workspace: { dir: definition.workdir, outputPath, remove: () => removeFile(outputPath) } };
-  }
+  const beside = (name: string) => `${fresh}.${name}`;
+  const removeFiles = async () =>
+    (await Promise.all([outputPath, ...made].map(removeFile))).find((e) => e !== undefined);
+  if (dir !== undefined) return { workspace: { dir, outputPath, beside, made, remove: removeFiles } };
   try {
     await makeFresh(fresh);
   } catch (error) {
     return { reason: 'disk', message: `cannot make the work directory: ${(error as Error).message}` };
   }
-  return { workspace: { dir: fresh, outputPath, remove: () => removeAll(fresh, outputPath) } };
+  const remove = async () => (await Promise.all([removeDirectory(fresh), removeFiles()])).find((e) => e !== undefined);
+  return { workspace: { dir: fresh, outputPath, beside, made, remove } };
 }
 
-async function prepareOwned(top: string, workdir: string | undefined, user: TaskUser): Promise<WorkspaceResult> {
-  const problem = workdir === undefined ? undefined : await workdirProblem(workdir);
-  if (problem !== undefined) return { reason: 'workspace-failed', message: problem };
+async function prepareApart(
+  top: string,
+  dir: string | undefined,
+  user: TaskUser | undefined,
+): Promise<WorkspaceResult> {
   const own = join(top, 'work');
+  const make = (path: string) => (user === undefined ? makeFresh(path) : makeOwned(path, user));
   try {
-    await makeOwned(top, user);
-    if (workdir === undefined) await makeOwned(own, user);
+    await make(top);
+    if (dir === undefined) await make(own);
   } catch (error) {
     return { reason: 'disk', message: `cannot make the work directory: ${(error as Error).message}` };
   }
   const remove = () =>
-    removeOwned(top, user).then(
+    (user === undefined ? rm(top, { recursive: true, force: true }) : removeOwned(top, user)).then(
       () => undefined,
       (error: Error) => error,
     );
-  return { workspace: { dir: workdir ?? own, outputPath: join(top, 'output'), remove } };
+  const beside = (name: string) => join(top, name);
+  return { workspace: { dir: dir ?? own, outputPath: join(top, 'output'), beside, made: [], remove } };
 }
 
 async function workdirProblem(dir: string): Promise<string | undefined> {
@@ -83,16 +101,12 @@ async function makeFresh(dir: string): Promise<void> {
   }
 }
 
-async function removeAll(dir: string, outputPath: string): Promise<Error | undefined> {
-  const [left, problem] = await Promise.all([
-    // Most are empty, and one system call is all that takes; else it has files, or the task removed it.
-    rmdir(dir).then(
-      () => undefined,
-      () => remove(dir),
-    ),
-    removeFile(outputPath),
-  ]);
-  return left ?? problem;
+/** Most are empty, and one system call is all that takes; else it has files, or the task removed it. */
+function removeDirectory(dir: string): Promise<Error | undefined> {
+  return rmdir(dir).then(
+    () => undefined,
+    () => remove(dir),
+  );
 }
 
 async function removeFile(path: string): Promise<Error | undefined> {
