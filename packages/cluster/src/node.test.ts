@@ -307,6 +307,21 @@ describe('crash of a node', () => {
     expect(results.filter(({ delivery }) => delivery === 2)).toHaveLength(lost);
   });
 
+  test('whoever looks for its output is told since when it has been gone', async () => {
+    await cluster.joinAll(2, { slots: 1, script: takes(1_000) });
+    const spec = await cluster.dispatch({ tasks: tasks(2) });
+    const [task, { node: ranOn }] = [...(await cluster.untilDone(spec))][0] as [TaskId, { readonly node: NodeId }];
+    const { defaultProject } = first().node.snapshot().cluster;
+    const holder = cluster.nodes.find(({ id }) => id === ranOn) as TestNode;
+    const other = cluster.nodes.find(({ id }) => id !== ranOn) as TestNode;
+    const place = async () => (await other.node.api.logPlaces(defaultProject, task)).places[0];
+    expect(await place()).toMatchObject({ address: expect.any(String) });
+    await cluster.crash(holder);
+    await cluster.clock.until(() => !other.node.snapshot().members.has(holder.id), 60_000, 'its lease has ended');
+    const gone = await place();
+    expect(gone).toEqual({ attempt: 1, delivery: 1, node: ranOn, goneSince: cluster.clock.now() });
+  });
+
   test('a node that was cut off finds its tasks taken, stops them and commits nothing', async () => {
     await cluster.joinAll(2, { slots: 8, script: takes(40_000) });
     const spec = await cluster.dispatch({ tasks: tasks(4) });

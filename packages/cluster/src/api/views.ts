@@ -154,7 +154,12 @@ export function logPlacesOf(seen: SeenTask, snapshot: MembershipSnapshot): LogPl
   const add = (attempt: number, delivery: number, node: NodeId) => {
     if (places.some((place) => place.attempt === attempt && place.delivery === delivery)) return;
     const address = snapshot.members.get(node)?.record.address;
-    places.push({ attempt, delivery, node, ...(address === undefined ? {} : { address }) });
+    const goneSince = snapshot.goneAt.get(node);
+    places.push({
+      ...{ attempt, delivery, node },
+      ...(address === undefined ? {} : { address }),
+      ...(goneSince === undefined ? {} : { goneSince }),
+    });
   };
   for (const { attempt, delivery, node } of record.history ?? []) add(attempt, delivery, node);
   if (seen.kind === 'result') {

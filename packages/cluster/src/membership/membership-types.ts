@@ -21,6 +21,8 @@ export interface MembershipSnapshot {
   readonly members: ReadonlyMap<NodeId, Member>;
   /** Settings of nodes that are not live. */
   readonly absentConfs: ReadonlyMap<NodeId, NodeConfRecord>;
+  /** Wall clock of when this node saw others go that have not come back; the latest thousand, none from before its start. */
+  readonly goneAt: ReadonlyMap<NodeId, number>;
   readonly cluster: ClusterRecord;
   /** Mod revision of the `cluster` key: compared by claims, so that a pause holds from its commit on. */
   readonly clusterRevision: Revision;

@@ -19,6 +19,9 @@ import {
 } from '../records.ts';
 import type { Member, Membership, MembershipSnapshot } from './membership-types.ts';
 
+/** Departures remembered; a cluster has fewer nodes, and one from long ago is nobody's question. */
+const GONE_MAX = 1_000;
+
 export class StoreMembership implements Membership {
   readonly #ctx: ClusterContext;
   readonly #nodes: Mirror<NodeRecord>;
@@ -30,6 +33,9 @@ export class StoreMembership implements Membership {
   readonly #incarnation: Mirror<IncarnationRecord>;
   readonly #listeners = new Set<(snapshot: MembershipSnapshot) => void>();
   #snapshot: MembershipSnapshot | undefined;
+  /** Of the last snapshot, and when those went that were in an earlier one. */
+  #members: ReadonlyMap<NodeId, Member> = new Map();
+  #goneAt: ReadonlyMap<NodeId, number> = new Map();
   #told = true;
   #loads: ReadonlyMap<NodeId, LoadRecord> = new Map();
   #loadsAtMono = Number.NEGATIVE_INFINITY;
@@ -138,9 +144,11 @@ export class StoreMembership implements Membership {
       const id = lastPart(key) as NodeId;
       if (!members.has(id)) absentConfs.set(id, record);
     }
+    this.#noteGone(members);
     return {
       members,
       absentConfs,
+      goneAt: this.#goneAt,
       cluster: cluster.record,
       clusterRevision: cluster.modRevision,
       incarnation: incarnation.record.id,
@@ -148,6 +156,13 @@ export class StoreMembership implements Membership {
       groups: this.#groups ?? this.#foldGroups(),
       revision: this.#nodes.revision,
     };
+  }
+
+  #noteGone(members: ReadonlyMap<NodeId, Member>): void {
+    const goneAt = new Map([...this.#goneAt].filter(([id]) => !members.has(id)));
+    for (const id of this.#members.keys()) if (!members.has(id)) goneAt.set(id, this.#ctx.clock.now());
+    this.#goneAt = new Map([...goneAt].slice(-GONE_MAX));
+    this.#members = members;
   }
 
   /** The mirror shows what one transaction wrote at once, so the groups are those of their revision. */

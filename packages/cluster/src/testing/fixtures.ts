@@ -161,6 +161,7 @@ export class StaticMembership implements Membership {
   readonly #listeners = new Set<(snapshot: MembershipSnapshot) => void>();
   #members = new Map<NodeId, Member>();
   #absentConfs = new Map<NodeId, NodeConfRecord>();
+  #goneAt = new Map<NodeId, number>();
   #loads = new Map<NodeId, LoadRecord>();
   #cluster: Pick<MembershipSnapshot, 'cluster' | 'clusterRevision' | 'incarnation' | 'incarnationRevision'>;
   #groups: Groups = NO_GROUPS;
@@ -224,6 +225,7 @@ export class StaticMembership implements Membership {
   async die(id: NodeId): Promise<void> {
     await this.#f.store.txn({ compares: [], success: [{ op: 'delete', key: this.#f.keys.node(id) }] });
     this.#members.delete(id);
+    this.#goneAt.set(id, this.#f.ctx.clock.now());
     this.#loads.delete(id);
     this.#changed();
   }
@@ -250,6 +252,7 @@ export class StaticMembership implements Membership {
     this.#snapshot ??= {
       members: new Map(this.#members),
       absentConfs: new Map(this.#absentConfs),
+      goneAt: new Map(this.#goneAt),
       ...this.#cluster,
       groups: this.#groups,
       revision: this.#f.server.revision,
