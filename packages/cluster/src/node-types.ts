@@ -3,7 +3,7 @@ import type { Clock, NodeId, Random, TaskReport, TaskRunner } from '@boi/core';
 import type { Store } from '@boi/store';
 import type { ClusterApi } from './api/api-types.ts';
 import type { FallbackFile } from './api/local-fallback.ts';
-import type { ClusterConfig, Logger, MetricSink } from './context.ts';
+import type { ClusterConfig, ClusterEvent, Logger, MetricSink } from './context.ts';
 import type { Ailment } from './membership/ailments.ts';
 import type { MembershipSnapshot } from './membership/membership-types.ts';
 import type { RouterPort } from './placement/placement-types.ts';
