@@ -271,8 +271,9 @@ export class TaskRun implements RunningTask {
     const end = await this.#pooled.done;
     this.#pooled = undefined;
     this.#output.flush();
+    if (this.#stop !== undefined)
+      return { ...this.#stopped(this.#stop.cause), ...('exitCode' in end ? exitOf(end) : {}) };
     if ('startError' in end) return failed('start-failed', end.startError);
-    if (this.#stop !== undefined) return { ...this.#stopped(this.#stop.cause), ...('lost' in end ? {} : exitOf(end)) };
     if ('lost' in end) return failed('lost', end.lost);
     if (end.exitCode === 0) return undefined;
     const step = await failedStep(stepFile, commands.length);

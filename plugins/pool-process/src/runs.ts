@@ -50,13 +50,17 @@ export class Runs implements PoolPlugin {
       const folder = this.#folder(key);
       const handle = folder.slice(-200);
       if (existsSync(join(folder, 'keeper.pid'))) return { alreadySpawned: true, handle };
+      await this.#refuseStale(key);
       // Without the keeper's pid nothing was started: what is there a crash left.
       await rm(folder, { recursive: true, force: true });
       await mkdir(folder, { recursive: true, mode: 0o700 });
       await writeFile(join(folder, 'run.json'), JSON.stringify({ argv, env, workdir } satisfies RunFile), {
         mode: 0o600,
       });
-      const keeper = spawn(process.execPath, [this.#program, 'keep', folder], { detached: true, stdio: 'ignore' });
+      // Without these it is no part of the plugin: it goes on when the node ends what is left of the plugin.
+      const { BOI_PLUGIN_SOCKET: _, BOI_PLUGIN_ID: __, ...own } = process.env;
+      const options = { detached: true, stdio: 'ignore', env: own } as const;
+      const keeper = spawn(process.execPath, [this.#program, 'keep', folder], options);
       await new Promise<void>((resolve, reject) => keeper.once('spawn', resolve).once('error', reject));
       keeper.unref();
       for (let waitedMs = 0; !existsSync(join(folder, 'keeper.pid')); waitedMs += POLL_MS) {
@@ -161,6 +165,15 @@ export class Runs implements PoolPlugin {
     if (ended !== undefined || isAlive(join(folder, 'keeper.pid'))) return ended;
     const value = 'the process that kept it is gone';
     return read() ?? { how: 'lost', value, endOffset: 0, startedAtMs: 0, endedAtMs: Date.now() };
+  }
+
+  /** A claim that was taken away may call late, when the task runs for its successor already. */
+  async #refuseStale({ taskId, fence }: RunKey): Promise<void> {
+    const newer = (await this.list()).find(
+      (other) => other.taskId === taskId && BigInt(`${other.fence}`) > BigInt(fence),
+    );
+    if (newer !== undefined)
+      throw new Refusal('failed-precondition', `the fence is stale: the task is known under ${newer.fence}`);
   }
 
   #known(key: RunKey): string {

@@ -65,6 +65,16 @@ export const poolChecks: readonly Check[] = [
     },
   },
   {
+    name: 'refuses a task under a lower fence than it knows it by',
+    run: async (bench) => {
+      const channel = await bench.channel();
+      const current = await start(bench, channel, 'sleep 3600');
+      const stale = { taskId: current.taskId, fence: '7' };
+      await expectFailure(spawnTask(channel, { ...stale, argv: ['/bin/true'], env: PATH }), 'refused');
+      await releaseTask(channel, current);
+    },
+  },
+  {
     name: 'tells by the tail that a task could not be started',
     run: async (bench) => {
       const channel = await bench.channel();

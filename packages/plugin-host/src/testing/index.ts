@@ -1,1 +1,2 @@
 export { bundleProgram } from './bundle.ts';
+export { type Lab, openLab } from './lab.ts';

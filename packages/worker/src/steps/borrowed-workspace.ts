@@ -38,8 +38,10 @@ export class BorrowedWorkspace {
       this.#prepared = await provider.prepare({ task, fence, project, workspace: request }, signal);
       return this.#prepared;
     } catch (error) {
-      await this.#remove(false);
+      // Asked to stop it may still be at it, for minutes: nobody waits for what it then removes.
+      const removed = this.#remove(false);
       if (signal.aborted) return undefined;
+      await removed;
       return failed(
         error instanceof WorkspaceRefused ? 'workspace-refused' : 'workspace-failed',
         (error as Error).message,

@@ -52,14 +52,16 @@ export interface PoolServiceClient extends grpc.Client {
   handshake(argument: _boi_pool_v1_HandshakeRequest, callback: grpc.requestCallback<_boi_pool_v1_HandshakeResponse__Output>): grpc.ClientUnaryCall;
   
   /**
-   * List tells what the plugin knows: running tasks and those that ended and were not released.
+   * List tells what the plugin knows: running tasks and those that ended and were not released. Only those that this node
+   * spawned, where several nodes' plugins share a place: a node that starts releases what is listed and not its own any more.
    */
   List(argument: _boi_pool_v1_ListRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_pool_v1_ListResponse__Output>): grpc.ClientUnaryCall;
   List(argument: _boi_pool_v1_ListRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_boi_pool_v1_ListResponse__Output>): grpc.ClientUnaryCall;
   List(argument: _boi_pool_v1_ListRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_pool_v1_ListResponse__Output>): grpc.ClientUnaryCall;
   List(argument: _boi_pool_v1_ListRequest, callback: grpc.requestCallback<_boi_pool_v1_ListResponse__Output>): grpc.ClientUnaryCall;
   /**
-   * List tells what the plugin knows: running tasks and those that ended and were not released.
+   * List tells what the plugin knows: running tasks and those that ended and were not released. Only those that this node
+   * spawned, where several nodes' plugins share a place: a node that starts releases what is listed and not its own any more.
    */
   list(argument: _boi_pool_v1_ListRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_pool_v1_ListResponse__Output>): grpc.ClientUnaryCall;
   list(argument: _boi_pool_v1_ListRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_boi_pool_v1_ListResponse__Output>): grpc.ClientUnaryCall;
@@ -87,6 +89,7 @@ export interface PoolServiceClient extends grpc.Client {
    * Spawn starts a task and answers when it runs or could not be started. A second call with the same task and fence starts
    * nothing and answers `already_spawned`, also after a restart of the plugin, and also when the task has ended meanwhile.
    * A task that cannot be started has ended: it is told by Tail, not by an error. Errors mean: not known, call again.
+   * FAILED_PRECONDITION: the task is known under a higher fence; the claim of this one was taken away.
    */
   Spawn(argument: _boi_pool_v1_SpawnRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_pool_v1_SpawnResponse__Output>): grpc.ClientUnaryCall;
   Spawn(argument: _boi_pool_v1_SpawnRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_boi_pool_v1_SpawnResponse__Output>): grpc.ClientUnaryCall;
@@ -96,6 +99,7 @@ export interface PoolServiceClient extends grpc.Client {
    * Spawn starts a task and answers when it runs or could not be started. A second call with the same task and fence starts
    * nothing and answers `already_spawned`, also after a restart of the plugin, and also when the task has ended meanwhile.
    * A task that cannot be started has ended: it is told by Tail, not by an error. Errors mean: not known, call again.
+   * FAILED_PRECONDITION: the task is known under a higher fence; the claim of this one was taken away.
    */
   spawn(argument: _boi_pool_v1_SpawnRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_pool_v1_SpawnResponse__Output>): grpc.ClientUnaryCall;
   spawn(argument: _boi_pool_v1_SpawnRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_boi_pool_v1_SpawnResponse__Output>): grpc.ClientUnaryCall;
@@ -133,7 +137,8 @@ export interface PoolServiceHandlers extends grpc.UntypedServiceImplementation {
   Handshake: grpc.handleUnaryCall<_boi_pool_v1_HandshakeRequest__Output, _boi_pool_v1_HandshakeResponse>;
   
   /**
-   * List tells what the plugin knows: running tasks and those that ended and were not released.
+   * List tells what the plugin knows: running tasks and those that ended and were not released. Only those that this node
+   * spawned, where several nodes' plugins share a place: a node that starts releases what is listed and not its own any more.
    */
   List: grpc.handleUnaryCall<_boi_pool_v1_ListRequest__Output, _boi_pool_v1_ListResponse>;
   
@@ -147,6 +152,7 @@ export interface PoolServiceHandlers extends grpc.UntypedServiceImplementation {
    * Spawn starts a task and answers when it runs or could not be started. A second call with the same task and fence starts
    * nothing and answers `already_spawned`, also after a restart of the plugin, and also when the task has ended meanwhile.
    * A task that cannot be started has ended: it is told by Tail, not by an error. Errors mean: not known, call again.
+   * FAILED_PRECONDITION: the task is known under a higher fence; the claim of this one was taken away.
    */
   Spawn: grpc.handleUnaryCall<_boi_pool_v1_SpawnRequest__Output, _boi_pool_v1_SpawnResponse>;
   

@@ -48,14 +48,16 @@ export interface WorkspaceServiceClient extends grpc.Client {
   handshake(argument: _boi_workspace_v1_HandshakeRequest, callback: grpc.requestCallback<_boi_workspace_v1_HandshakeResponse__Output>): grpc.ClientUnaryCall;
   
   /**
-   * List tells which workspaces there are, kept ones too.
+   * List tells which workspaces there are, kept ones too. Only this node's: one that starts cleans up what is listed, not kept
+   * and not its own any more.
    */
   List(argument: _boi_workspace_v1_ListRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_workspace_v1_ListResponse__Output>): grpc.ClientUnaryCall;
   List(argument: _boi_workspace_v1_ListRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_boi_workspace_v1_ListResponse__Output>): grpc.ClientUnaryCall;
   List(argument: _boi_workspace_v1_ListRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_workspace_v1_ListResponse__Output>): grpc.ClientUnaryCall;
   List(argument: _boi_workspace_v1_ListRequest, callback: grpc.requestCallback<_boi_workspace_v1_ListResponse__Output>): grpc.ClientUnaryCall;
   /**
-   * List tells which workspaces there are, kept ones too.
+   * List tells which workspaces there are, kept ones too. Only this node's: one that starts cleans up what is listed, not kept
+   * and not its own any more.
    */
   list(argument: _boi_workspace_v1_ListRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_workspace_v1_ListResponse__Output>): grpc.ClientUnaryCall;
   list(argument: _boi_workspace_v1_ListRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_boi_workspace_v1_ListResponse__Output>): grpc.ClientUnaryCall;
@@ -97,7 +99,8 @@ export interface WorkspaceServiceHandlers extends grpc.UntypedServiceImplementat
   Handshake: grpc.handleUnaryCall<_boi_workspace_v1_HandshakeRequest__Output, _boi_workspace_v1_HandshakeResponse>;
   
   /**
-   * List tells which workspaces there are, kept ones too.
+   * List tells which workspaces there are, kept ones too. Only this node's: one that starts cleans up what is listed, not kept
+   * and not its own any more.
    */
   List: grpc.handleUnaryCall<_boi_workspace_v1_ListRequest__Output, _boi_workspace_v1_ListResponse>;
   

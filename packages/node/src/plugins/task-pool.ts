@@ -1,0 +1,61 @@
+/**
+ * The node's pool plugins, for the worker: with one configured every task is run by it, by the one that the task names or the
+ * first by name. What a dead daemon had running in a pool is stopped and released before anything is started there: its claims
+ * are others' by now, or will be claimed anew under another fence.
+ */
+import type { Clock } from '@boi/core';
+import { listTasks, type PluginSupervisor, releaseTask } from '@boi/plugin-host';
+import type { Logger } from '@boi/system';
+import type { PooledTask, PoolRun, TaskPool } from '@boi/worker';
+import { Leftovers } from './leftovers.ts';
+import { PooledRun } from './pooled-run.ts';
+
+export interface PoolPluginsDeps {
+  /** At least one. */
+  readonly supervisors: readonly PluginSupervisor[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The node's session epoch, for the plugin's information. */
+  readonly epoch: () => string | undefined;
+}
+
+export class PoolPlugins implements TaskPool {
+  readonly #deps: PoolPluginsDeps;
+  readonly #leftovers: readonly Leftovers[];
+
+  constructor(deps: PoolPluginsDeps) {
+    this.#deps = deps;
+    const { clock, log, supervisors } = deps;
+    this.#leftovers = supervisors.map(
+      (supervisor) =>
+        new Leftovers({
+          supervisor,
+          clock,
+          log,
+          list: listTasks,
+          clear: (channel, { taskId, fence }) => releaseTask(channel, { taskId, fence }, { context: { fence } }),
+        }),
+    );
+  }
+
+  /** Begins to clear what an earlier life left; waits for nothing. */
+  start(): void {
+    for (const leftovers of this.#leftovers) leftovers.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#leftovers.map((leftovers) => leftovers.stop()));
+  }
+
+  run(run: PoolRun): PooledTask {
+    const { supervisors } = this.#deps;
+    const name = run.pool?.plugin;
+    const at = name === undefined ? 0 : supervisors.findIndex(({ config }) => config.name === name);
+    const supervisor = supervisors[at];
+    const leftovers = this.#leftovers[at];
+    if (supervisor === undefined || leftovers === undefined)
+      return { done: Promise.resolve({ startError: `this node has no pool plugin ${name} any more` }), stop: () => {} };
+    leftovers.spare({ taskId: run.task, fence: run.fence });
+    return new PooledRun(run, { ...this.#deps, supervisor, cleared: leftovers.cleared });
+  }
+}

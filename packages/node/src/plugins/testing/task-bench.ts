@@ -1,0 +1,95 @@
+/** A worker with real plugins: a runner on a directory of its own, supervisors of bundled programs, assignments, logs. */
+import { join } from 'node:path';
+import { type Assignment, IdMinter, taskId } from '@boi/core';
+import type { PluginConfig, PluginSupervisor } from '@boi/plugin-host';
+import { bundleProgram, type Lab, openLab } from '@boi/plugin-host/testing';
+import { createLogger, systemClock, systemRandom } from '@boi/system';
+import { ProcessRunner } from '@boi/worker';
+import { TaskPlugins } from '../task-plugins.ts';
+
+const minter = new IdMinter(systemClock, systemRandom);
+const project = minter.mint('project');
+const node = minter.mint('node');
+let fence = 1_000;
+
+export type Change = Partial<Omit<Assignment, 'definition'>> & {
+  readonly definition?: Partial<Assignment['definition']>;
+};
+
+export function assignment(run: string, change: Change = {}): Assignment {
+  const spec = minter.mint('spec');
+  return {
+    task: taskId(spec, 1),
+    spec,
+    project,
+    node,
+    attempt: 1,
+    delivery: 1,
+    fence: String(++fence),
+    inputs: {},
+    ...change,
+    definition: { ref: 'it', run, graceMs: 10_000, ...change.definition },
+  };
+}
+
+export interface TaskBench {
+  readonly lab: Lab;
+  readonly supervisor: PluginSupervisor;
+  readonly plugins: TaskPlugins;
+  readonly runner: ProcessRunner;
+  logOf(given: Assignment): Promise<Buffer>;
+  /** Resolves when the log has so many bytes. */
+  written(given: Assignment, bytes: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Of a plugin of this repository; `args` may name the bench's directory. */
+export async function taskBench(
+  kind: PluginConfig['kind'],
+  folder: string,
+  args: (directory: string) => readonly string[],
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<TaskBench> {
+  const lab = await openLab();
+  const program = await bundleProgram(join(import.meta.dirname, '../../../../../plugins', folder, 'src/main.ts'));
+  const command = { name: 'it', kind, command: process.execPath, args: [program, ...args(lab.directory)] };
+  const supervisor = lab.supervisor(command, { restartDelayMs: 50 });
+  const log = createLogger({ name: 'test', level: 'silent' });
+  const plugins = new TaskPlugins({ supervisors: [supervisor], clock: systemClock, log, epoch: () => '7' });
+  const { workspaces, pool } = plugins;
+  const runner = new ProcessRunner({
+    dataDir: join(lab.directory, 'data'),
+    clock: systemClock,
+    logger: log,
+    env,
+    ...(workspaces === undefined ? {} : { workspaces }),
+    ...(pool === undefined ? {} : { pool }),
+  });
+  await runner.open();
+  return {
+    lab,
+    supervisor,
+    plugins,
+    runner,
+    logOf: async (given) => {
+      const parts: Buffer[] = [];
+      const place = { ...given, offset: 0, signal: new AbortController().signal };
+      for await (const { bytes } of runner.logs.follow(place)) parts.push(bytes);
+      return Buffer.concat(parts);
+    },
+    written: async (given, bytes) => {
+      let seen = 0;
+      const place = { ...given, offset: 0, signal: AbortSignal.timeout(30_000) };
+      for await (const chunk of runner.logs.follow(place)) {
+        seen += chunk.bytes.length;
+        if (seen >= bytes) return;
+      }
+      throw new Error(`the log ended with ${seen} of ${bytes} bytes`);
+    },
+    close: async () => {
+      await runner.stop();
+      await plugins.stop();
+      await lab.close();
+    },
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * Workspaces from the node's workspace plugins, for the worker. A claim's calls go to the plugin that the task names, else to
+ * the first by name; they are repeated through restarts of the plugin. What a dead daemon had prepared is removed, what
+ * a cleanup kept stays.
+ */
+import type { Clock } from '@boi/core';
+import {
+  cleanupWorkspace,
+  listWorkspaces,
+  PluginError,
+  type PluginSupervisor,
+  prepareWorkspace,
+} from '@boi/plugin-host';
+import type { Logger } from '@boi/system';
+import {
+  type CleanedWorkspace,
+  type PreparedWorkspace,
+  type WorkspaceCleanup,
+  type WorkspaceProvider,
+  WorkspaceRefused,
+} from '@boi/worker';
+import { Leftovers } from './leftovers.ts';
+import { throughRestarts } from './through-restarts.ts';
+
+export interface WorkspacePluginsDeps {
+  /** At least one. */
+  readonly supervisors: readonly PluginSupervisor[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The node's session epoch, for the plugin's information. */
+  readonly epoch: () => string | undefined;
+}
+
+export class WorkspacePlugins implements WorkspaceProvider {
+  readonly #deps: WorkspacePluginsDeps;
+  readonly #leftovers: readonly Leftovers[];
+
+  constructor(deps: WorkspacePluginsDeps) {
+    this.#deps = deps;
+    const { clock, log, supervisors } = deps;
+    this.#leftovers = supervisors.map(
+      (supervisor) =>
+        new Leftovers({
+          supervisor,
+          clock,
+          log,
+          list: async (channel) => (await listWorkspaces(channel)).filter(({ kept }) => !kept),
+          clear: (channel, { taskId, fence }) =>
+            cleanupWorkspace(channel, { taskId, fence, keep: false }, { context: { fence } }),
+        }),
+    );
+  }
+
+  /** Begins to clear what an earlier life left; waits for nothing. */
+  start(): void {
+    for (const leftovers of this.#leftovers) leftovers.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#leftovers.map((leftovers) => leftovers.stop()));
+  }
+
+  async prepare(
+    { task, fence, project, workspace }: Parameters<WorkspaceProvider['prepare']>[0],
+    signal: AbortSignal,
+  ): Promise<PreparedWorkspace> {
+    const supervisor = this.#supervisor(workspace.plugin);
+    for (const leftovers of this.#leftovers) leftovers.spare({ taskId: task, fence });
+    const request = {
+      taskId: task,
+      fence,
+      projectId: project,
+      source: workspace.source,
+      ref: workspace.ref ?? '',
+      options: workspace.options ?? {},
+    };
+    try {
+      const { path, env, version } = await throughRestarts({ ...this.#deps, supervisor, signal }, (channel) =>
+        prepareWorkspace(channel, request, { signal, context: this.#context(fence) }),
+      );
+      return { path, env, version };
+    } catch (error) {
+      throw isRefusal(error) ? new WorkspaceRefused(error.message, error) : error;
+    }
+  }
+
+  async cleanup(cleanup: WorkspaceCleanup, signal: AbortSignal): Promise<CleanedWorkspace> {
+    const { task, fence, plugin, keep, pushBranch = '' } = cleanup;
+    const supervisor = this.#supervisor(plugin);
+    const request = { taskId: task, fence, keep, pushBranch };
+    const { keptPath, pushedVersion } = await throughRestarts({ ...this.#deps, supervisor, signal }, (channel) =>
+      cleanupWorkspace(channel, request, { signal, context: this.#context(fence) }),
+    );
+    return { ...(keptPath === '' ? {} : { keptPath }), ...(pushedVersion === '' ? {} : { pushedVersion }) };
+  }
+
+  #supervisor(name: string | undefined): PluginSupervisor {
+    const { supervisors } = this.#deps;
+    const found = name === undefined ? supervisors[0] : supervisors.find(({ config }) => config.name === name);
+    if (found === undefined) throw new Error(`this node has no workspace plugin ${name ?? ''}`.trimEnd());
+    return found;
+  }
+
+  #context(fence: string) {
+    const epoch = this.#deps.epoch();
+    return { fence, ...(epoch === undefined ? {} : { epoch }) };
+  }
+}
+
+/** It will not do it for anyone: the source is wrong, and not the node. */
+function isRefusal(error: unknown): error is PluginError {
+  return (
+    error instanceof PluginError &&
+    error.reason === 'refused' &&
+    /FAILED_PRECONDITION|INVALID_ARGUMENT/.test(error.message)
+  );
+}
