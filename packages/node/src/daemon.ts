@@ -7,6 +7,7 @@
  * Plugins begin before the node joins. Stop: the protocol drains first, since running tasks still need the worker; then the
  * API, the worker, the plugins, the store, the lock.
  */
+import { realpath } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { type ClusterEvent, ClusterNode, type ClusterNodeHandle, CrashRecords, Keys, METRICS } from '@boi/cluster';
 import { BoiError, type NodeId, requireName } from '@boi/core';
@@ -22,7 +23,6 @@ import { loadIdentity } from './identity.ts';
 import { NODE_METRICS } from './metrics.ts';
 import { MetricsRegistry } from './metrics-registry.ts';
 import { PluginHouse } from './plugins/house.ts';
-import { observePlugins } from './plugins/observer.ts';
 import { readPluginFiles } from './plugins/plugin-file.ts';
 import { VERSION } from './version.ts';
 import { openWorkshop, type Workshop } from './workshop.ts';
@@ -83,13 +83,15 @@ export class Daemon {
         log.debug({ event }, 'event');
       };
       const house = new PluginHouse(plugins, {
-        dataDir,
+        dataDir: await realpath(dataDir),
         clock: systemClock,
         random: systemRandom,
         nodeId: id,
         hostVersion: VERSION,
         crashLog: new CrashRecords(store, new Keys(config.prefix), id),
-        observer: observePlugins({ log, metrics, emit }),
+        log,
+        metrics,
+        tell: emit,
       });
       let node: ClusterNodeHandle | undefined;
       const member = (): ClusterNodeHandle => {
@@ -115,6 +117,7 @@ export class Daemon {
         log,
         metrics,
         workshop,
+        house,
         member,
         counted: store,
         limiter,
@@ -151,6 +154,7 @@ export class Daemon {
         fallbackFile: new StoredFallback(dataDir, () => systemClock.now()),
       });
       undo.push(() => clusterNode.stop({ drainMs: 0 }));
+      house.health.attach((ailments) => clusterNode.ail(ailments));
       await clusterNode.start();
       node = clusterNode;
       office?.start(address);

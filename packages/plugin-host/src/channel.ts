@@ -65,7 +65,7 @@ export class PluginChannel {
   /** Resolves when the socket is served; rejects with `socket-not-served` after `timeoutMs`. */
   connected(timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#client.waitForReady(new Date(Date.now() + timeoutMs), (error) => {
+      this.#client.waitForReady(deadlineIn(timeoutMs), (error) => {
         if (error === undefined || error === null) resolve();
         else reject(new PluginError(this.plugin, 'socket-not-served', `within ${Math.round(timeoutMs)} ms`, error));
       });
@@ -128,7 +128,7 @@ export class PluginChannel {
         method.responseDeserialize,
         request,
         toMetadata(context),
-        { deadline: Date.now() + timeoutMs },
+        { deadline: deadlineIn(timeoutMs) },
         (error, answer) => {
           signal?.removeEventListener('abort', cancel);
           if (error !== null) reject(this.failure(error));
@@ -141,6 +141,12 @@ export class PluginChannel {
     });
   }
 }
+
+/**
+ * The library takes a point of its own wall clock, Date.now(), and makes a timer of the rest at once: any other clock would be
+ * another time to it. A jump of the clock while a call is under way does nothing.
+ */
+const deadlineIn = (timeoutMs: number) => new Date(Date.now() + timeoutMs);
 
 /** gRPC's own errors have the codes that a plugin may also use; the words tell them apart. */
 function meaning(error: ServiceError): [PluginFailure, string] {

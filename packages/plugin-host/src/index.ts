@@ -15,6 +15,7 @@ export { BestEffortQueue } from './hooks/best-effort-queue.ts';
 export { Deliverer } from './hooks/deliverer.ts';
 export * from './hooks/hub.ts';
 export * from './hooks/ports.ts';
+export { killOrphans } from './process/orphans.ts';
 export { type CrashLog, type CrashRecord, MemoryCrashLog, type StoredCrashRecord } from './supervise/crash-log.ts';
 export type { PluginIntroduction } from './supervise/handshake.ts';
 export * from './supervise/supervisor.ts';

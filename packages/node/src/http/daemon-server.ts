@@ -16,6 +16,7 @@ import type { Office } from '../identity/office.ts';
 import { auditActor } from '../identity/views.ts';
 import { LogRelay } from '../log-relay.ts';
 import type { MetricsRegistry } from '../metrics-registry.ts';
+import type { PluginHouse } from '../plugins/house.ts';
 import { remoteLogs } from '../remote-logs.ts';
 import { VERSION } from '../version.ts';
 import type { Workshop } from '../workshop.ts';
@@ -29,6 +30,7 @@ export interface DaemonServerDeps {
   readonly log: Logger;
   readonly metrics: MetricsRegistry;
   readonly workshop: Workshop;
+  readonly house: PluginHouse;
   readonly member: () => ClusterNodeHandle;
   readonly counted: CountingStore;
   readonly limiter: RateLimiter;
@@ -42,6 +44,7 @@ export function createDaemonServer({
   log,
   metrics,
   workshop,
+  house,
   member,
   counted,
   limiter,
@@ -65,7 +68,12 @@ export function createDaemonServer({
       type: 'application/json',
       handler: async () => ({ status: 200, body: '{"status":"ok"}' }),
     },
-    { path: '/readyz', role: 'viewer', type: 'application/json', handler: async () => readiness(member, office) },
+    {
+      path: '/readyz',
+      role: 'viewer',
+      type: 'application/json',
+      handler: async () => readiness(member, house, office),
+    },
     {
       path: '/metrics',
       role: 'viewer',
@@ -127,8 +135,10 @@ function auditOf(office: Office, counted: CountingStore): Audit {
   };
 }
 
+/** Ready: it takes tasks. Degraded by a plugin it may be ready still; one that is unstable makes it not. */
 async function readiness(
   member: () => ClusterNodeHandle,
+  house: PluginHouse,
   office: Office | undefined,
 ): Promise<{ status: number; body: string }> {
   let session = 'joining';
@@ -138,8 +148,11 @@ async function readiness(
     // Not a member yet.
   }
   const certificate = office === undefined ? undefined : certificateFacts(office.keychain);
-  const ready = session === 'live';
-  return { status: ready ? 200 : 503, body: JSON.stringify({ ready, session, certificate }) };
+  const { ailments } = house.health;
+  const ready = session === 'live' && !ailments.some(({ closes }) => closes);
+  const plugins = house.statuses.map(({ plugin, kind, state }) => ({ plugin, kind, state }));
+  const degraded = ailments.map(({ what }) => what);
+  return { status: ready ? 200 : 503, body: JSON.stringify({ ready, session, plugins, degraded, certificate }) };
 }
 
 function certificateFacts({ certificate, caFingerprint }: Office['keychain']) {

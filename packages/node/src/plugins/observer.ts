@@ -1,35 +1,34 @@
-/** What happens to plugins, said where it belongs: the daemon's log, the metrics, the event catalogue. */
-import type { ClusterEvent, MetricSink } from '@boi/cluster';
+/** What happens to plugins, said where it belongs: their own logs, the daemon's log, metrics, the event catalogue, the health. */
 import type { PluginObserver, PluginStatus } from '@boi/plugin-host';
-import type { Logger } from '@boi/system';
+import type { PluginHealth } from './health.ts';
+import type { PluginHouseDeps } from './house.ts';
+import type { PluginLog } from './plugin-log.ts';
 
-export interface PluginObserverDeps {
-  readonly log: Logger;
-  readonly metrics: MetricSink;
-  readonly emit: (event: ClusterEvent) => void;
+export interface PluginObserverDeps extends Pick<PluginHouseDeps, 'log' | 'metrics' | 'tell'> {
+  readonly health: PluginHealth;
+  readonly logs: ReadonlyMap<string, PluginLog>;
 }
 
-export function observePlugins({ log, metrics, emit }: PluginObserverDeps): PluginObserver {
+export function observePlugins({ log, metrics, tell, health, logs }: PluginObserverDeps): PluginObserver {
   return {
-    status({ plugin, state, pid, error }: PluginStatus) {
+    status(status: PluginStatus) {
+      const { plugin, state, pid, error } = status;
       metrics.gauge('boi_core_plugin_ready', state === 'ready' ? 1 : 0, { plugin });
       metrics.gauge('boi_core_plugin_unstable', state === 'unstable' ? 1 : 0, { plugin });
-      const facts = {
-        plugin,
-        state,
-        ...(pid === undefined ? {} : { pid }),
-        ...(error === undefined ? {} : { err: error }),
-      };
-      if (error === undefined) log.info(facts, `plugin ${plugin} is ${state}`);
-      else log.warn(facts, `plugin ${plugin} is ${state}`);
+      const text = `plugin ${plugin} is ${state}`;
+      if (error === undefined) log.info({ plugin, state, pid }, text);
+      else log.warn({ plugin, state, err: error }, text);
+      logs.get(plugin)?.write('boi', error === undefined ? `is ${state}` : `is ${state}: ${error.message}`);
+      health.status(status);
     },
     line(plugin, stream, text) {
       log.info({ plugin, stream }, text);
+      logs.get(plugin)?.write(stream, text);
     },
     crashed(plugin, crashes, unstable, exitCode) {
       if (!unstable) metrics.count('boi_core_plugin_restarts_total', 1, { plugin });
-      emit({ kind: 'plugin.crashed', plugin, crashes, ...(exitCode === undefined ? {} : { exitCode }) });
-      if (unstable) emit({ kind: 'plugin.unstable', plugin, crashes });
+      tell({ kind: 'plugin.crashed', plugin, crashes, ...(exitCode === undefined ? {} : { exitCode }) });
+      if (unstable) tell({ kind: 'plugin.unstable', plugin, crashes });
     },
     problem(plugin, message, error) {
       log.warn({ plugin, err: error }, `plugin ${plugin}: ${message}`);

@@ -38,6 +38,24 @@ describe('the crash ledger', () => {
     expect((await counted.add(4)).unstable).toBe(true);
   });
 
+  test('an operator’s restart counts also when the store hears of it later', async () => {
+    const memory = new MemoryCrashLog();
+    let isAway = false;
+    const counted = ledger({
+      read: async (plugin) => (isAway ? Promise.reject(new Error('away')) : memory.read(plugin)),
+      swap: async (...args) => (isAway ? Promise.reject(new Error('away')) : memory.swap(...args)),
+    });
+    for (const at of [1, 2, 3, 4]) await counted.add(at);
+    expect((await memory.read('p'))?.record.unstable).toBe(true);
+    isAway = true;
+    await counted.clear();
+    expect(counted.unwritten).toBe(true);
+    isAway = false;
+    expect(await counted.add(5)).toMatchObject({ crashes: [{ at: 5 }], unstable: false });
+    expect(counted.unwritten).toBe(false);
+    expect((await memory.read('p'))?.record).toMatchObject({ crashes: [{ at: 5 }], unstable: false });
+  });
+
   test('a swap whose answer was lost is not counted twice', async () => {
     const memory = new MemoryCrashLog();
     let lose = true;

@@ -53,6 +53,10 @@ export class CrashLedger {
   readonly #random: Random;
   readonly #onProblem: (error: unknown) => void;
   #memory: CrashRecord = NO_CRASHES;
+  /** The log has not heard of what is in memory. */
+  #unwritten = false;
+  /** What the log has of earlier crashes is void: an operator's restart that it has not heard of. */
+  #void = false;
 
   constructor(
     plugin: string,
@@ -69,6 +73,11 @@ export class CrashLedger {
     this.#onProblem = onProblem;
   }
 
+  /** Whether something is known here alone: to be written again by {@link CrashLedger.load}, else the next life does not know it. */
+  get unwritten(): boolean {
+    return this.#unwritten;
+  }
+
   /** What is known now, with what an earlier life of the daemon wrote. */
   load(now: number): Promise<CrashRecord> {
     return this.#update(now, (record) => record);
@@ -81,29 +90,35 @@ export class CrashLedger {
   }
 
   /** An operator's restart: the count begins anew. */
-  async clear(now: number): Promise<void> {
+  async clear(): Promise<void> {
     this.#memory = NO_CRASHES;
-    await this.#write(now, () => NO_CRASHES);
+    this.#void = true;
+    await this.#write(() => NO_CRASHES);
   }
 
   async #update(now: number, change: (record: CrashRecord) => CrashRecord): Promise<CrashRecord> {
     this.#memory = change(this.#memory);
     const mine = this.#memory;
-    await this.#write(now, (stored) => mergeCrashes(stored, mine, now, this.#rules));
+    await this.#write((stored) => mergeCrashes(stored, mine, now, this.#rules));
     return this.#memory;
   }
 
-  async #write(now: number, change: (stored: CrashRecord) => CrashRecord): Promise<void> {
+  async #write(change: (stored: CrashRecord) => CrashRecord): Promise<void> {
     try {
       for (let i = 0; i < SWAPS_MAX; i++) {
         const stored = await this.#log.read(this.#plugin);
-        const next = change(stored?.record ?? mergeCrashes(NO_CRASHES, NO_CRASHES, now, this.#rules));
+        const next = change((this.#void ? undefined : stored?.record) ?? NO_CRASHES);
         this.#memory = next;
-        if (same(stored?.record ?? NO_CRASHES, next)) return;
-        if ((await this.#log.swap(this.#plugin, stored?.revision, next)) === 'applied') return;
+        const known = same(stored?.record ?? NO_CRASHES, next);
+        if (known || (await this.#log.swap(this.#plugin, stored?.revision, next)) === 'applied') {
+          this.#unwritten = false;
+          this.#void = false;
+          return;
+        }
       }
       throw new Error(`the crash record of ${this.#plugin} was changed by others ${SWAPS_MAX} times in a row`);
     } catch (error) {
+      this.#unwritten = true;
       this.#onProblem(error);
     }
   }

@@ -68,6 +68,8 @@ export interface SupervisorDeps extends HostDeps {
 
 /** Between the break of its connection and the end of a process that is ending. */
 const EXIT_AFTER_BREAK_MS = 300;
+/** Between tries to write down that a plugin is unstable, while the store is away. */
+const LEDGER_RETRY_MS = 5_000;
 
 interface Life {
   readonly process: PluginProcess;
@@ -84,6 +86,10 @@ export class PluginSupervisor {
   #life: Life | undefined;
   #loop: Promise<void> | undefined;
   #stopping = new AbortController();
+  /** Of an operator; one at a time. */
+  #restarting: Promise<void> | undefined;
+  /** Told to stop since it was started last. */
+  #told = false;
   readonly #watchers = new Set<() => void>();
 
   constructor(config: PluginConfig, deps: SupervisorDeps) {
@@ -104,6 +110,11 @@ export class PluginSupervisor {
 
   /** Begins; does not wait until the plugin is ready. A second call does nothing. */
   async start(): Promise<void> {
+    this.#told = false;
+    await this.#begin();
+  }
+
+  async #begin(): Promise<void> {
     if (this.#loop !== undefined) return;
     this.#stopping = new AbortController();
     const prepared = prepareSocketDir(this.#deps.runtimeDir);
@@ -122,17 +133,31 @@ export class PluginSupervisor {
 
   /** TERM, grace, KILL; resolves when the whole process group is gone. */
   async stop(): Promise<void> {
+    this.#told = true;
+    await this.#halt();
+    await this.#restarting;
+  }
+
+  async #halt(): Promise<void> {
     this.#stopping.abort(new PluginError(this.config.name, 'unavailable', 'it is being stopped'));
     await this.#loop;
     this.#loop = undefined;
     if (this.#status.state !== 'stopped') this.#become('stopped', this.#status.crashes);
   }
 
-  /** An operator's restart: forgets the crashes, also of an unstable plugin, and starts it anew. */
-  async restart(): Promise<void> {
-    await this.stop();
-    await this.#ledger.clear(this.#deps.clock.now());
-    await this.start();
+  /** An operator's restart: forgets the crashes, also of an unstable plugin, and starts it anew; two at once are one. */
+  restart(): Promise<void> {
+    this.#restarting ??= this.#restart().finally(() => {
+      this.#restarting = undefined;
+    });
+    return this.#restarting;
+  }
+
+  async #restart(): Promise<void> {
+    await this.#halt();
+    await this.#ledger.clear();
+    // The daemon may have begun to stop meanwhile.
+    if (!this.#told) await this.#begin();
   }
 
   /** What the typed clients call through; throws `unavailable`, `unstable` or `wrong-contract` while the plugin is not ready. */
@@ -181,7 +206,7 @@ export class PluginSupervisor {
     const { clock } = this.#deps;
     const known = await this.#ledger.load(clock.now());
     let crashes = known.crashes.length;
-    if (known.unstable) return this.#become('unstable', crashes, new PluginError(this.config.name, 'unstable'));
+    if (known.unstable) return this.#rest(crashes, new PluginError(this.config.name, 'unstable'));
     while (!this.#stopping.signal.aborted) {
       const { error, exit } = await this.#liveOnce(crashes);
       if (this.#stopping.signal.aborted) break;
@@ -191,9 +216,19 @@ export class PluginSupervisor {
       const record = await this.#ledger.add(clock.now());
       crashes = record.crashes.length;
       this.#deps.observer.crashed(this.config.name, crashes, record.unstable, exit?.code ?? undefined);
-      if (record.unstable) return this.#become('unstable', crashes, error);
+      if (record.unstable) return this.#rest(crashes, error);
       const delayMs = this.#times.restartDelayMs * 2 ** Math.max(0, crashes - 1);
       await sleep(clock, delayMs, this.#stopping.signal).catch(() => undefined);
+    }
+  }
+
+  /** Left stopped. Until the store knows, too, it is told again: a daemon that is started anew must not start the plugin. */
+  async #rest(crashes: number, error: PluginError): Promise<void> {
+    this.#become('unstable', crashes, error);
+    const { signal } = this.#stopping;
+    while (this.#ledger.unwritten && !signal.aborted) {
+      await sleep(this.#deps.clock, LEDGER_RETRY_MS, signal).catch(() => undefined);
+      if (!signal.aborted) await this.#ledger.load(this.#deps.clock.now());
     }
   }
 
