@@ -92,6 +92,33 @@ describe('workspace-git', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  test('replaces what an earlier claim of the same task pushed, and nothing else', async () => {
+    const trees = worktrees();
+    const work = async (taskId: string, fence: string, text: string) => {
+      const { path = '' } = await trees.prepare(request(taskId, { fence }));
+      return commit(text, path);
+    };
+    const push = (taskId: string, fence: string) => trees.cleanup(cleanup(taskId, { fence, pushBranch: 'result' }));
+    await work('a', '5', 'lost with its node');
+    await work('a', '7', 'the one that counts');
+    const again = await work('a', '9', 'ran again');
+    await push('a', '7');
+    await expect(push('a', '5')).rejects.toThrow(/stale/);
+    expect((await push('a', '9')).pushedVersion).toBe(again);
+    expect(git(source, 'for-each-ref', '--format=%(refname)', 'refs/boi')).toBe('refs/boi/a/9');
+    await work('b', '11', 'of another task');
+    await expect(push('b', '11')).rejects.toMatchObject({ kind: 'aborted' });
+    git(
+      source,
+      'branch',
+      '--force',
+      'result',
+      git(source, 'commit-tree', '-p', again, '-m', 'by hand', `${again}^{tree}`),
+    );
+    await work('a', '13', 'ran once more');
+    await expect(push('a', '13')).rejects.toMatchObject({ kind: 'aborted' });
+  });
+
   test('keeps one on request until it is cleaned up, also over a restart', async () => {
     const { path = '' } = await worktrees().prepare(request('a'));
     expect(await worktrees().cleanup(cleanup('a', { keep: true }))).toMatchObject({ keptPath: path });

@@ -9,6 +9,12 @@ import { join } from 'node:path';
 import { Refusal } from '@boi/plugin-sdk';
 import { GitError, git } from './git.ts';
 
+export interface Claim {
+  readonly taskId: string;
+  /** Decimal. */
+  readonly fence: string;
+}
+
 export class Mirror {
   readonly source: string;
   readonly directory: string;
@@ -60,10 +66,26 @@ export class Mirror {
     if (existsSync(this.directory)) await this.#alone(() => git(this.directory, 'worktree', 'prune'));
   }
 
-  /** Pushes what is checked out at `path`; returns the commit. */
-  async push(path: string, branch: string): Promise<string> {
+  /**
+   * Pushes what is checked out at `path`; returns the commit. With it goes a mark, `refs/boi/TASK/FENCE`: a branch whose tip an
+   * earlier claim of the task pushed is replaced, since that claim was lost and the task ran again; what anybody else pushed
+   * never is. A mark of a later claim means that this one was taken away.
+   */
+  async push(path: string, branch: string, { taskId, fence }: Claim): Promise<string> {
     const commit = await git(path, 'rev-parse', 'HEAD');
-    await git(path, 'push', '--quiet', this.source, `${commit}:refs/heads/${branch}`);
+    const head = `refs/heads/${branch}`;
+    const marks = `refs/boi/${taskId}/`;
+    const listed = await git(path, 'ls-remote', this.source, head, `${marks}*`);
+    const refs = new Map(listed.split('\n').map((line) => line.split('\t').reverse() as [string, string]));
+    const earlier = [...refs].filter(([ref]) => ref.startsWith(marks) && ref !== `${marks}${fence}`);
+    const later = earlier.find(([ref]) => BigInt(ref.slice(marks.length)) > BigInt(fence));
+    if (later !== undefined)
+      throw new GitError(['push'], `the fence is stale: ${later[0]} was pushed by a later claim`);
+    const tip = refs.get(head);
+    const isOwn = tip !== undefined && [...refs].some(([ref, hash]) => ref.startsWith(marks) && hash === tip);
+    const lease = isOwn ? [`--force-with-lease=${head}:${tip}`] : [];
+    const pushed = [`${commit}:${head}`, `+${commit}:${marks}${fence}`, ...earlier.map(([ref]) => `:${ref}`)];
+    await git(path, 'push', '--quiet', '--atomic', ...lease, this.source, ...pushed);
     return commit;
   }
 

@@ -70,7 +70,7 @@ export class Worktrees {
       const mirror = this.#mirror(note.source);
       let pushedVersion = '';
       if (pushBranch !== '') {
-        pushedVersion = await mirror.push(path, pushBranch).catch(async (error: unknown) => {
+        pushedVersion = await mirror.push(path, pushBranch, { taskId, fence }).catch(async (error: unknown) => {
           await this.#write(key, { ...note, kept: true });
           throw new Refusal('aborted', `kept in ${path}, since it could not be pushed: ${(error as Error).message}`);
         });
