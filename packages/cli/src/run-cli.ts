@@ -36,7 +36,9 @@ export async function runCli(words: readonly string[], io: Io): Promise<number> 
     const [run, { Session }] = await Promise.all([command.load(), import('./session.ts')]);
     const session = await Session.open(io, args.given());
     try {
-      return await run(session, args);
+      const code = await run(session, args);
+      if (session.shown?.own === true) await (await import('./renewal.ts')).renewWhenDue(session, session.shown);
+      return code;
     } finally {
       session.close();
     }

@@ -2,7 +2,7 @@
  * What a running command works with: its settings, its output, and the client of the chosen cluster, made when it is first
  * asked for. One per command.
  */
-import { dirname } from 'node:path';
+import { dirname, isAbsolute } from 'node:path';
 import { BoiClient, type Credentials, followSpec, parseEndpoint, readLog } from '@boi/client';
 import { BoiError } from '@boi/core/errors';
 import { didYouMean } from '@boi/core/spec/suggest';
@@ -22,6 +22,15 @@ export interface Target {
   readonly context?: string;
 }
 
+/** Who the user was to the nodes that were asked. */
+export interface Shown {
+  /** Whose credentials. */
+  readonly context: string;
+  readonly credentials: Credentials;
+  /** The file is the context's own: no node keeps it current. */
+  readonly own: boolean;
+}
+
 export class Session {
   readonly io: Io;
   #config: ConfigFile;
@@ -31,6 +40,7 @@ export class Session {
   readonly err: Paint;
   readonly #warned = new Set<string>();
   #client: BoiClient | undefined;
+  #shown: Shown | undefined;
   #project: string | undefined;
 
   private constructor(io: Io, config: ConfigFile, settings: ReadonlyMap<SettingName, Setting>) {
@@ -50,6 +60,11 @@ export class Session {
 
   get config(): ConfigFile {
     return this.#config;
+  }
+
+  /** Undefined: no request needed credentials, or there were none. */
+  get shown(): Shown | undefined {
+    return this.#shown;
   }
 
   /** From here on: the configuration as it was read again under its lock. Requests before it go with the old credentials. */
@@ -167,15 +182,22 @@ export class Session {
 
   /** Those of the context, also for addresses that are given themselves: they are shown to nodes of that CA alone. */
   async #credentials(): Promise<Credentials> {
+    const context = this.contextName;
     const named = this.#context()?.credentials;
-    if (named === undefined) return {};
+    if (context === undefined || named === undefined) return {};
+    const credentials = await this.#read(context, named);
+    this.#shown = { context, credentials, own: !isAbsolute(named) };
+    return credentials;
+  }
+
+  async #read(context: string, named: string): Promise<Credentials> {
     const { env } = this.io;
     const directory = dirname(configPath(env));
     try {
       return await readCredentials(directory, named);
     } catch (error) {
       // Another command may have replaced them since the configuration was read.
-      const now = (await readConfig(env)).contexts[this.contextName ?? '']?.credentials;
+      const now = (await readConfig(env)).contexts[context]?.credentials;
       if (now === undefined || now === named) throw error;
       return readCredentials(directory, now);
     }

@@ -62,6 +62,7 @@ export const ROUTE_PATHS: RouteTable = {
   'user.list': { method: 'GET', path: '/v1/users' },
   'user.revoke': { method: 'DELETE', path: '/v1/users/:usr' },
   'user.reissue': { method: 'POST', path: '/v1/users/:usr/reissue' },
+  'user.renew': { method: 'POST', path: '/v1/whoami/certificate' },
   'audit.list': { method: 'GET', path: '/v1/audit' },
   'audit.follow': { method: 'GET', path: '/v1/audit/events' },
 };

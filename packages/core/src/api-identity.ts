@@ -345,6 +345,15 @@ export const IDENTITY_ROUTES = {
     body: Type.Object({ csr: Type.Optional(Csr) }, closed),
     answer: UserCredential,
   }),
+  'user.renew': route({
+    method: 'POST',
+    path: '/v1/whoami/certificate',
+    role: 'member',
+    summary:
+      'A new certificate for the user who asks, for the key it has: until it expires the old one stays good. Asked of an admin node.',
+    body: Type.Object({ csr: Csr }, closed),
+    answer: Type.Object({ certificate: Pem('the certificate'), ca: Pem('all CAs that are trusted now') }, closed),
+  }),
   'audit.list': route({
     method: 'GET',
     path: '/v1/audit',

@@ -79,5 +79,5 @@ function memberText(member: CaView['members'][number], now: number): string {
 
 function usersText({ usersToRenew }: CaView): string | undefined {
   if (usersToRenew.length === 0) return undefined;
-  return `${usersToRenew.length} need a new certificate (\`boi-node user reissue\`):\n${usersToRenew.join('\n')}`;
+  return `${usersToRenew.length} need a new certificate (each runs \`boi-node context refresh\`):\n${usersToRenew.join('\n')}`;
 }

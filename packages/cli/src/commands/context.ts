@@ -93,21 +93,23 @@ async function readAll(stream: AsyncIterable<Buffer | string>): Promise<string> 
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** The CAs that the cluster trusts now, as a node says that this context trusts already: for while the CA is replaced. */
+/**
+ * What the cluster trusts now, as a node says that this context trusts already, and a certificate of the CA that signs now:
+ * for while the CA is replaced. The certificate is renewed also when it is due.
+ */
 export async function refreshContext(session: Session, _args: Args): Promise<number> {
-  const name = session.contextName;
-  const { ca } = await session.client.call('ca.show', {});
-  await updateConfig(session.io.env, async (config, keepBundle) => {
-    const context = requireContext(config, name ?? '');
-    const { credentials } = context;
-    if (credentials === undefined || isAbsolute(credentials))
-      throw new BoiError('wrong-state', `context ${name} has no bundle of its own that could be refreshed`);
-    const path = join(dirname(configPath(session.io.env)), credentials);
-    const bundle = parseBundle(path, await readSecret(path));
-    const kept = await keepBundle(name ?? '', { ...bundle, ca });
-    return { ...config, contexts: { ...config.contexts, [name ?? '']: { ...context, credentials: kept } } };
+  const name = session.contextName ?? '';
+  const { ca, fingerprint } = await session.client.call('ca.show', {});
+  const { changeBundle, dueAt, renewCertificate, signedBy } = await import('../renewal.ts');
+  let renewed = false;
+  await changeBundle(session, name, async (bundle) => {
+    const { certificate } = bundle;
+    const due =
+      certificate !== undefined && (!signedBy(certificate, ca, fingerprint) || session.io.now() >= dueAt(certificate));
+    renewed = due;
+    return due ? renewCertificate(session, bundle) : { ...bundle, ca };
   });
-  session.note(`context ${name} trusts what the cluster trusts now`);
+  session.note(`context ${name} trusts what the cluster trusts now${renewed ? ', and has a new certificate' : ''}`);
   return 0;
 }
 

@@ -66,7 +66,7 @@ export const IDENTITY_COMMANDS: readonly Command[] = [
     summary: 'Replace the CA, step by step, while everything runs.',
     description: [
       '`--plan` makes the next CA, which every node trusts from then on beside the present one; `--execute` lets it sign, once every live node trusts it, and nodes renew their certificates by themselves; `--finalize` ends the trust in the old one, and is refused while a node has not renewed; `--abort` goes back, until then.',
-      'Users need a new certificate before `--finalize`: `boi-node user reissue`. Progress: `boi-node cluster ca status`.',
+      'Users need a new certificate before `--finalize`: each runs `boi-node context refresh`. Progress: `boi-node cluster ca status`.',
     ],
     flags: [
       { name: 'plan', kind: 'switch', summary: 'Prepare the next CA.' },

@@ -55,7 +55,11 @@ export const LOCAL_COMMANDS: readonly Command[] = [
   },
   {
     path: ['context', 'refresh'],
-    summary: 'Take over which CAs the cluster trusts now: while its CA is replaced, between `--plan` and `--execute`.',
+    summary:
+      'Take over which CAs the cluster trusts now, and renew your certificate if another one signs, or it is due.',
+    description: [
+      'While the CA is replaced: once between `--plan` and `--execute`, so that you go on trusting the nodes, and once after `--execute`, for a certificate of the new one. Otherwise certificates renew themselves: the first command after two thirds of their life does it.',
+    ],
     examples: [
       { line: 'boi-node context refresh', does: 'the current one' },
       { line: 'boi-node context refresh --context lab', does: 'another one' },

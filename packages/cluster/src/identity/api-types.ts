@@ -214,6 +214,8 @@ export interface IdentityApi {
   revokeUser(user: UserId, actor: AuditActor): Promise<User>;
   /** A new credential for the same user; whatever it had before is refused from now on. Throws `wrong-state` when revoked. */
   reissueUser(user: UserId, credential: UserCredentialInput, actor: AuditActor): Promise<User>;
+  /** A new certificate for the user who showed `presented`. Throws `unauthenticated` when that is not good any more. */
+  renewUser(user: UserId, presented: string, certificate: CertificateRecord): Promise<User>;
 
   listAdmins(): Promise<readonly Admin[]>;
   /** After the node has the CA's key. Idempotent. Throws `not-found` when it is no member. */

@@ -31,7 +31,7 @@ import { type AuditActor, type CertificateRecord, identityCodecs } from './recor
 import { rotate, rotationView } from './rotate.ts';
 import { adminsOf } from './signer.ts';
 import { createToken, listTokens, revokeToken } from './tokens.ts';
-import { createUser, listUsers, reissueUser, resolveUser, revokeUser } from './users.ts';
+import { createUser, listUsers, reissueUser, renewUser, resolveUser, revokeUser } from './users.ts';
 
 export interface ClusterIdentityOptions {
   readonly store: Store;
@@ -133,6 +133,10 @@ export class ClusterIdentity implements IdentityApi {
 
   reissueUser(user: UserId, credential: UserCredentialInput, actor: AuditActor) {
     return reissueUser(this.#deps, user, credential, actor);
+  }
+
+  renewUser(user: UserId, presented: string, certificate: CertificateRecord) {
+    return renewUser(this.#deps, user, presented, certificate);
   }
 
   listAdmins() {

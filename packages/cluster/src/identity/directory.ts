@@ -80,8 +80,9 @@ export class MirroredDirectory implements IdentityDirectory {
     }
     const user = this.user(id as UserId);
     if (user === undefined) return { ok: false, reason: 'unknown' };
-    if (user.revokedAt !== undefined || fingerprint !== user.certificate?.fingerprint)
-      return { ok: false, reason: 'revoked' };
+    const held =
+      fingerprint === user.certificate?.fingerprint || user.previous?.some((p) => p.fingerprint === fingerprint);
+    if (user.revokedAt !== undefined || held !== true) return { ok: false, reason: 'revoked' };
     return { ok: true, role: 'user', user };
   }
 

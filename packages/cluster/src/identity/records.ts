@@ -96,6 +96,11 @@ export const UserRecord = Type.Object({
   role: Type.Unsafe<UserRole>({ type: 'string', enum: ['viewer', 'operator', 'admin'] }),
   project: opt(id<ProjectId>()),
   certificate: opt(CertificateRecord),
+  /**
+   * Those it renewed with, newest first, good until they expire: the answer to a renewal may be lost, and a bundle may be on
+   * two machines. None after a reissue.
+   */
+  previous: opt(Type.Array(Type.Object({ fingerprint: Str, notAfter: Nat }))),
   /** SHA-256 of the bearer secret. */
   secretHash: opt(Str),
   createdAt: Nat,

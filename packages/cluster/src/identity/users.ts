@@ -11,11 +11,13 @@ import type { CreateUserInput, User, UserCredentialInput } from './api-types.ts'
 import { auditOp } from './audit.ts';
 import { type Attempt, asFound, change, find } from './change.ts';
 import type { IdentityDeps } from './deps.ts';
-import { type AuditActor, identityCodecs, type UserRecord } from './records.ts';
+import { type AuditActor, type CertificateRecord, identityCodecs, type UserRecord } from './records.ts';
 import { requireCa, requireCurrent, signerOf } from './signer.ts';
 
 /** All of them are in the memory of each node. */
 export const USERS_MAX = 10_000;
+/** Certificates that were renewed and are good still: one for each machine that has the bundle, and for lost answers. */
+export const PREVIOUS_MAX = 8;
 
 /** What a credential adds to a user's record, and what its recording compares. */
 async function credentialOf(deps: IdentityDeps, id: UserId, input: UserCredentialInput) {
@@ -92,7 +94,7 @@ export async function resolveUser(deps: IdentityDeps, idOrName: string): Promise
 export function revokeUser(deps: IdentityDeps, id: UserId, actor: AuditActor): Promise<User> {
   return update(deps, id, 'user.revoke', actor, async (user) => {
     if (user.revokedAt !== undefined) return undefined;
-    const { secretHash: _secret, ...kept } = user;
+    const { secretHash: _secret, previous: _previous, ...kept } = user;
     return { record: { ...kept, revokedAt: deps.clock.now() }, compares: [] };
   });
 }
@@ -108,10 +110,43 @@ export function reissueUser(
     // Its answer was lost; the credential that the caller has is the one that was stored.
     if (sent !== undefined && sameCredential(sent, user)) return undefined;
     if (user.revokedAt !== undefined) throw new BoiError('wrong-state', `${id} was revoked; make a new user`);
-    const { certificate: _certificate, secretHash: _secret, ...kept } = user;
+    const { certificate: _certificate, previous: _previous, secretHash: _secret, ...kept } = user;
     const { compares, fields } = await credentialOf(deps, id, credential);
     sent = { ...kept, ...fields };
     return { record: sent, compares };
+  });
+}
+
+/**
+ * What was shown stays good until it expires, like a node's (admit.ts): this answer may be lost, and the same bundle may be on
+ * another machine, which renews for itself.
+ */
+export function renewUser(
+  deps: IdentityDeps,
+  id: UserId,
+  presented: string,
+  certificate: CertificateRecord,
+): Promise<User> {
+  const actor: AuditActor = { kind: 'user', id };
+  return update(deps, id, 'user.renew', actor, async (user) => {
+    if (user.certificate?.fingerprint === certificate.fingerprint) return undefined;
+    const { certificate: newest, previous = [] } = user;
+    const held =
+      newest === undefined ? [] : [{ fingerprint: newest.fingerprint, notAfter: newest.notAfter }, ...previous];
+    if (user.revokedAt !== undefined || !held.some(({ fingerprint }) => fingerprint === presented)) {
+      throw new BoiError('unauthenticated', 'the certificate was revoked or replaced', {
+        details: { reason: 'revoked' },
+      });
+    }
+    const signer = await signerOf(deps);
+    requireCurrent(signer.ca, certificate.caFingerprint);
+    const now = deps.clock.now();
+    // The one that was shown first: it is what its holder goes on with if this answer is lost.
+    const kept = [
+      ...held.filter(({ fingerprint }) => fingerprint === presented),
+      ...held.filter(({ fingerprint }) => fingerprint !== presented),
+    ].filter(({ notAfter }) => notAfter > now);
+    return { record: { ...user, certificate, previous: kept.slice(0, PREVIOUS_MAX) }, compares: signer.compares };
   });
 }
 

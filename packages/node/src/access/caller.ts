@@ -10,6 +10,8 @@ export interface UserCaller {
   /** The only project it may touch. */
   readonly project?: ProjectId;
   readonly credential: 'certificate' | 'secret';
+  /** Of the certificate it shows. */
+  readonly fingerprint?: string;
   /** Wall clock, when the certificate expires. */
   readonly expiresAt?: number;
 }

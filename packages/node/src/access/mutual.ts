@@ -85,7 +85,8 @@ export function mutualAccess(options: MutualAccessOptions): Access {
         expiresAt: peer.notAfter,
       };
     }
-    return { ...callerOf(standing.user, options), credential: 'certificate', expiresAt: peer.notAfter };
+    const { fingerprint, notAfter } = peer;
+    return { ...callerOf(standing.user, options), credential: 'certificate', fingerprint, expiresAt: notAfter };
   };
 
   const bySecret = (header: string): Caller => {

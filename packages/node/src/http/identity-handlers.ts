@@ -37,6 +37,7 @@ export function createIdentityHandlers(desk: IdentityDesk | undefined): Identity
     'user.revoke': async (call) => at().revokeUser(param(call, 'usr'), call.caller),
     'user.reissue': async (call) =>
       at().reissueUser(param(call, 'usr'), call.body as RouteBody<'user.reissue'>, call.caller),
+    'user.renew': async ({ body, caller }) => at().renewUser(caller, body as RouteBody<'user.renew'>),
     'audit.list': async ({ query }) => at().audit(query as RouteQuery<'audit.list'>),
     'audit.follow': async (call) => {
       await streamLines(await at().followAudit(call.query as RouteQuery<'audit.follow'>, call.signal), call);

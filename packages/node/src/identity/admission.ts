@@ -1,4 +1,8 @@
-/** What an admin node signs for nodes: the certificate of one that joins with a token, and of one that renews. */
+/**
+ * What an admin node signs for who comes with a credential of its own: the certificate of a node that joins with a token, and
+ * of a node or a user that renews. A certificate is renewed for the key it is for, so that who sees one request or answer has
+ * gained nothing.
+ */
 import type { IdentityApi } from '@boi/cluster';
 import {
   BoiError,
@@ -10,6 +14,7 @@ import {
   requireName,
 } from '@boi/core';
 import { hostsOfAddress, readSigningRequest, verifyJoinToken } from '@boi/identity';
+import type { Caller } from '../access/caller.ts';
 import type { Keychain } from './keychain.ts';
 import type { Signing } from './signing.ts';
 
@@ -61,15 +66,41 @@ export async function renewNode(
   const member = identity.directory.member(node);
   if (member === undefined)
     throw new BoiError('unauthenticated', `${node} is not a member`, { details: { reason: 'unknown' } });
-  if (member.certificate.keyFingerprint !== request.keyFingerprint) {
-    throw new BoiError('forbidden', 'A certificate is renewed for the key it is for; another key needs a join token.');
-  }
+  if (member.certificate.keyFingerprint !== request.keyFingerprint) throw otherKey('another key needs a join token');
   const certificate = await authority.issue(
     { clock, random },
     { request, cluster: keychain.cluster, role: 'node', id: node, hosts },
   );
   await identity.renewMember(node, presented, certificate, body.address);
   return { certificate: certificate.pem, ca: identity.directory.trustBundle() };
+}
+
+/** A new certificate for the user who asks with one. */
+export async function renewUser(
+  options: AdmissionOptions,
+  caller: Caller,
+  body: RouteBody<'user.renew'>,
+): Promise<RouteAnswer<'user.renew'>> {
+  if (caller.kind !== 'user' || caller.fingerprint === undefined) {
+    throw new BoiError('wrong-state', 'Only a user with a certificate can renew it; secrets do not expire.');
+  }
+  const { keychain, signing, identity, clock, random } = options;
+  const { id, fingerprint } = caller;
+  const request = await readSigningRequest(body.csr, '/body/csr');
+  const authority = await signing.authority();
+  if (identity.directory.user(id)?.certificate?.keyFingerprint !== request.keyFingerprint) {
+    throw otherKey('for another key ask an admin to reissue it');
+  }
+  const certificate = await authority.issue(
+    { clock, random },
+    { request, cluster: keychain.cluster, role: 'user', id },
+  );
+  await identity.renewUser(id, fingerprint, certificate);
+  return { certificate: certificate.pem, ca: identity.directory.trustBundle() };
+}
+
+function otherKey(what: string): BoiError {
+  return new BoiError('forbidden', `A certificate is renewed for the key it is for; ${what}.`);
 }
 
 function hostsOfNode(address: string): string[] {

@@ -32,6 +32,8 @@ export interface IdentityDesk {
   users(query: RouteQuery<'user.list'>): Promise<RouteAnswer<'user.list'>>;
   revokeUser(user: string, caller: Caller): Promise<UserView>;
   reissueUser(user: string, body: RouteBody<'user.reissue'>, caller: Caller): Promise<UserCredential>;
+  /** For the user who asks. Throws `wrong-state` for who shows no user's certificate. */
+  renewUser(caller: Caller, body: RouteBody<'user.renew'>): Promise<RouteAnswer<'user.renew'>>;
   audit(query: RouteQuery<'audit.list'>): Promise<RouteAnswer<'audit.list'>>;
   /** The last `last` records, oldest first, then each new one, until the signal aborts. */
   followAudit(query: RouteQuery<'audit.follow'>, signal: AbortSignal): Promise<AsyncIterable<AuditView>>;

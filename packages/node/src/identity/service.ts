@@ -21,7 +21,7 @@ import {
 } from '@boi/core';
 import { mintJoinToken, mintUserSecret, readSigningRequest } from '@boi/identity';
 import type { Caller, NodeCaller } from '../access/caller.ts';
-import { type AdmissionOptions, admitNode, renewNode } from './admission.ts';
+import { type AdmissionOptions, admitNode, renewNode, renewUser } from './admission.ts';
 import type { AuthorityKeys } from './authority-keys.ts';
 import type { IdentityDesk } from './desk.ts';
 import { followLines } from './follow-lines.ts';
@@ -186,6 +186,10 @@ export class IdentityService implements IdentityDesk {
     return this.#withCredential(body.csr, (credential) =>
       this.#o.identity.reissueUser(id, credential, auditActor(caller)),
     );
+  }
+
+  renewUser(caller: Caller, body: RouteBody<'user.renew'>): Promise<RouteAnswer<'user.renew'>> {
+    return renewUser(this.#o, caller, body);
   }
 
   async audit({ actor, since, after, limit }: RouteQuery<'audit.list'>): Promise<RouteAnswer<'audit.list'>> {
