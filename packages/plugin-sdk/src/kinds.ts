@@ -19,7 +19,6 @@ export function serveProvisioner(plugin: ProvisionerPlugin): Promise<void> {
     Handshake: handshake('provisioner', plugin),
     Provision: unary((request: provisioner.ProvisionRequest__Output, call) => {
       required(request.requestId, 'request_id');
-      required(request.joinToken, 'join_token');
       required(request.bootstrapAddresses[0], 'bootstrap_addresses');
       return plugin.provision(request, call);
     }),

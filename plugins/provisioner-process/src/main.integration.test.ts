@@ -26,6 +26,14 @@ const request = (requestId: string): provisioner.ProvisionRequest__Output => ({
   labels: { zone: 'x' },
 });
 
+const sleeping = (offers?: Record<string, string>) =>
+  new NodeProcesses({
+    root: directory,
+    command: ['sleep', '1000'],
+    max: 1,
+    ...(offers === undefined ? {} : { offers }),
+  });
+
 describe('provisioner-process', () => {
   test('conforms, and leaves nothing', async () => {
     const program = await bundleProgram(join(import.meta.dirname, 'main.ts'));
@@ -39,21 +47,18 @@ describe('provisioner-process', () => {
   test('hands the token over in a file only this user can read, not in the arguments', async () => {
     const out = join(directory, 'out');
     const script = `echo "$1 $2 $3 $(cat $1)" > ${out}.new; mv ${out}.new ${out}; exec sleep 1000`;
-    const nodes = new NodeProcesses(
-      directory,
-      ['sh', '-c', script, 'sh', '{token_file}', '{bootstrap}', '{labels}'],
-      1,
-    );
+    const command = ['sh', '-c', script, 'sh', '{token_file}', '{bootstrap}', '{labels}'];
+    const nodes = new NodeProcesses({ root: directory, command, max: 1, offers: { gpu: 'a100' } });
     await nodes.provision(request('prq_1'));
     await expect.poll(() => existsSync(out), { timeout: 10_000 }).toBe(true);
     const [tokenFile = '', ...rest] = readFileSync(out, 'utf8').trim().split(' ');
-    expect(rest).toEqual(['https://a,https://b', 'zone=x', 'very-secret']);
+    expect(rest).toEqual(['https://a,https://b', 'gpu=a100,zone=x', 'very-secret']);
     expect(statSync(tokenFile).mode & 0o777).toBe(0o600);
     await nodes.deprovision('prq_1');
   });
 
   test('has no more than it may', async () => {
-    const nodes = new NodeProcesses(directory, ['sleep', '1000'], 1);
+    const nodes = sleeping();
     await nodes.provision(request('prq_1'));
     await expect(nodes.provision(request('prq_2'))).rejects.toMatchObject({ kind: 'resource-exhausted' });
     await nodes.deprovision('prq_1');
@@ -65,7 +70,7 @@ describe('provisioner-process', () => {
     const other = spawn('sleep', ['1000']);
     await mkdir(join(directory, 'prq_1'));
     writeFileSync(join(directory, 'prq_1', 'process.json'), JSON.stringify({ pid: other.pid, startTime: '1' }));
-    const nodes = new NodeProcesses(directory, ['sleep', '1000'], 1);
+    const nodes = sleeping();
     expect(await nodes.list()).toMatchObject([{ state: 'PROVISION_STATE_FAILED' }]);
     await nodes.deprovision('prq_1');
     expect(other.exitCode).toBeNull();
@@ -73,8 +78,49 @@ describe('provisioner-process', () => {
     other.kill();
   });
 
+  test('killed before it noted what it had started, starts no second one, and can remove it', async () => {
+    const first = await sleeping().provision(request('prq_1'));
+    await rm(join(directory, 'prq_1', 'process.json'));
+    const next = sleeping();
+    expect(await next.list()).toMatchObject([{ state: 'PROVISION_STATE_RUNNING', handle: first.handle }]);
+    await rm(join(directory, 'prq_1', 'process.json'));
+    expect(await next.provision(request('prq_1'))).toEqual({ alreadyProvisioned: true, handle: first.handle });
+    await rm(join(directory, 'prq_1', 'process.json'));
+    expect(await sleeping().deprovision('prq_1')).toEqual({ existed: true });
+    const pid = Number(first.handle?.slice('pid '.length));
+    expect(() => process.kill(pid, 0)).toThrow();
+  });
+
+  test('killed before it started anything, starts it when it is asked again', async () => {
+    await mkdir(join(directory, 'prq_1'));
+    writeFileSync(join(directory, 'prq_1', 'starting'), '');
+    const nodes = sleeping();
+    expect(await nodes.list()).toMatchObject([{ state: 'PROVISION_STATE_FAILED' }]);
+    expect(await nodes.provision(request('prq_1'))).toMatchObject({ alreadyProvisioned: false });
+    await nodes.deprovision('prq_1');
+  });
+
+  test('refuses what its nodes do not offer, once it is told what they do', async () => {
+    const nodes = sleeping({ gpu: 'a100', zone: 'east' });
+    const asked = (...requirements: provisioner.Requirement__Output[]) =>
+      nodes.provision({ ...request('prq_1'), requirements });
+    const of = (key: string, test: object) =>
+      ({ key, test: Object.keys(test)[0], ...test }) as provisioner.Requirement__Output;
+    for (const wrong of [
+      of('disk', { exists: true }),
+      of('gpu', { exists: false }),
+      of('gpu', { equals: 'h100' }),
+      of('zone', { oneOf: { values: ['west', 'north'] } }),
+      of('disk', { atLeast: 1 }),
+    ])
+      await expect(asked(wrong)).rejects.toMatchObject({ kind: 'failed-precondition' });
+    const right = [of('gpu', { exists: true }), of('zone', { oneOf: { values: ['east'] } }), of('os', { equals: 'x' })];
+    expect(await asked(...right)).toMatchObject({ alreadyProvisioned: false });
+    await nodes.deprovision('prq_1');
+  });
+
   test('says that the program does not exist', async () => {
-    const nodes = new NodeProcesses(directory, ['/no/such/program'], 1);
+    const nodes = new NodeProcesses({ root: directory, command: ['/no/such/program'], max: 1 });
     await expect(nodes.provision(request('prq_1'))).rejects.toMatchObject({ kind: 'failed-precondition' });
   });
 });

@@ -1,46 +1,50 @@
 /**
  * The nodes of this host: a folder for each request with what was started (`process.json`), the token (mode 0600) and the node's
- * data. A process leads a group of its own and lives on when the plugin ends; the next plugin finds it by pid and start
- * time, so that a pid that was given to another program since is not mistaken for it.
+ * data. A process leads a group of its own and lives on when the plugin ends.
+ *
+ * A plugin that is killed between the start of a node and the note of its pid must not start a second one: the folder says
+ * `starting` before, and the process has the id of its request in its environment, by which the next plugin finds it.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { type provisioner, Refusal } from '@boi/plugin-sdk';
+import { type Offers, requireOffered } from './offers.ts';
+import { findStarted, isAlive, type Started, startedOf, stopGroup } from './processes.ts';
 
-interface Started {
-  readonly pid: number;
-  /** In clock ticks since boot, from /proc. */
-  readonly startTime: string;
+export interface NodeProcessesOptions {
+  /** Where the folders are. */
+  readonly root: string;
+  /** Program and arguments; `{…}` in them is replaced. */
+  readonly command: readonly string[];
+  /** Nodes at once. */
+  readonly max: number;
+  /** Labels of the nodes. Default: unknown, and every request is tried. */
+  readonly offers?: Offers;
 }
 
-/** Between TERM and KILL: a node drains. */
-const STOP_MS = 20_000;
-const POLL_MS = 50;
+/** In the environment of each node. */
+const MARK = 'BOI_PROVISION_REQUEST';
 
 export class NodeProcesses {
-  readonly #root: string;
-  readonly #command: readonly string[];
-  readonly #max: number;
+  readonly #options: NodeProcessesOptions;
   /** Calls about one request wait for each other. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
-  constructor(root: string, command: readonly string[], max: number) {
-    this.#root = root;
-    this.#command = command;
-    this.#max = max;
+  constructor(options: NodeProcessesOptions) {
+    this.#options = options;
   }
 
   async provision(request: provisioner.ProvisionRequest__Output): Promise<provisioner.ProvisionResponse> {
+    const { max, offers } = this.#options;
     return this.#inTurn(request.requestId, async () => {
       const folder = this.#folder(request.requestId);
-      const known = readStarted(folder);
+      const known = await this.#known(request.requestId);
       if (known !== undefined) return { alreadyProvisioned: true, handle: `pid ${known.pid}` };
+      if (offers !== undefined) requireOffered(offers, request.requirements);
       const live = (await this.list()).filter(({ state }) => state === 'PROVISION_STATE_RUNNING').length;
-      if (live >= this.#max)
-        throw new Refusal('resource-exhausted', `${live} nodes run on this host, ${this.#max} may`);
+      if (live >= max) throw new Refusal('resource-exhausted', `${live} nodes run on this host, ${max} may`);
       const { pid } = await this.#start(folder, request);
       return { alreadyProvisioned: false, handle: `pid ${pid}` };
     });
@@ -50,7 +54,7 @@ export class NodeProcesses {
     return this.#inTurn(requestId, async () => {
       const folder = this.#folder(requestId);
       const existed = existsSync(folder);
-      const started = readStarted(folder);
+      const started = await this.#known(requestId);
       if (started !== undefined && isAlive(started)) await stopGroup(started);
       await rm(folder, { recursive: true, force: true });
       return { existed };
@@ -58,15 +62,30 @@ export class NodeProcesses {
   }
 
   async list(): Promise<provisioner.ListedProvision[]> {
-    const names = await readdir(this.#root).catch(() => []);
-    return names.flatMap((requestId) => {
-      const started = readStarted(join(this.#root, requestId));
-      if (started === undefined) return [];
-      const handle = `pid ${started.pid}`;
-      return isAlive(started)
-        ? { requestId, state: 'PROVISION_STATE_RUNNING' as const, handle, message: '' }
-        : { requestId, state: 'PROVISION_STATE_FAILED' as const, handle, message: 'the node has ended; see its log' };
-    });
+    const names = await readdir(this.#options.root).catch(() => []);
+    const listed = await Promise.all(
+      names.map(async (requestId): Promise<provisioner.ListedProvision[]> => {
+        if (!isStarting(this.#folder(requestId)) && readStarted(this.#folder(requestId)) === undefined) return [];
+        const started = await this.#known(requestId);
+        const handle = started === undefined ? '' : `pid ${started.pid}`;
+        if (started !== undefined && isAlive(started))
+          return [{ requestId, state: 'PROVISION_STATE_RUNNING', handle, message: '' }];
+        if (started === undefined && this.#turns.has(requestId))
+          return [{ requestId, state: 'PROVISION_STATE_STARTING', handle, message: '' }];
+        return [{ requestId, state: 'PROVISION_STATE_FAILED', handle, message: 'the node has ended; see its log' }];
+      }),
+    );
+    return listed.flat();
+  }
+
+  /** What was started for the request, alive or not; undefined: nothing was. */
+  async #known(requestId: string): Promise<Started | undefined> {
+    const folder = this.#folder(requestId);
+    const noted = readStarted(folder);
+    if (noted !== undefined || !isStarting(folder)) return noted;
+    const found = findStarted(MARK, requestId);
+    if (found !== undefined) await note(folder, found);
+    return found;
   }
 
   async #start(folder: string, request: provisioner.ProvisionRequest__Output): Promise<Started> {
@@ -78,25 +97,30 @@ export class NodeProcesses {
       token_file: tokenFile,
       bootstrap: request.bootstrapAddresses.join(','),
       data_dir: join(folder, 'data'),
-      labels: Object.entries(request.labels)
+      labels: Object.entries({ ...this.#options.offers, ...request.labels })
         .map(([key, value]) => `${key}=${value}`)
         .join(','),
     };
-    const [program = '', ...args] = this.#command.map((word) =>
+    const [program = '', ...args] = this.#options.command.map((word) =>
       word.replace(/\{(\w+)\}/g, (all, name: string) => values[name] ?? all),
     );
     const log = await open(join(folder, 'log'), 'a', 0o600);
     try {
       const { BOI_PLUGIN_SOCKET: _, BOI_PLUGIN_ID: __, ...env } = process.env;
-      const child = spawn(program, args, { detached: true, stdio: ['ignore', log.fd, log.fd], env });
+      await writeFile(join(folder, 'starting'), '');
+      const child = spawn(program, args, {
+        detached: true,
+        stdio: ['ignore', log.fd, log.fd],
+        env: { ...env, [MARK]: request.requestId },
+      });
       await new Promise<void>((resolve, reject) => {
         child.once('spawn', resolve);
         child.once('error', (error) => reject(new Refusal('failed-precondition', error.message)));
       });
       child.unref();
-      const started: Started = { pid: child.pid as number, startTime: startTimeOf(child.pid as number) ?? '' };
-      await writeFile(join(folder, 'process.json.new'), JSON.stringify(started));
-      await rename(join(folder, 'process.json.new'), join(folder, 'process.json'));
+      const pid = child.pid as number;
+      const started = startedOf(pid) ?? { pid, startTime: '' };
+      await note(folder, started);
       return started;
     } finally {
       await log.close();
@@ -105,7 +129,7 @@ export class NodeProcesses {
 
   #folder(requestId: string): string {
     if (!/^[A-Za-z0-9_-]{1,64}$/.test(requestId)) throw new Refusal('invalid-argument', 'request_id is ill-formed');
-    return join(this.#root, requestId);
+    return join(this.#options.root, requestId);
   }
 
   async #inTurn<T>(requestId: string, work: () => Promise<T>): Promise<T> {
@@ -120,40 +144,20 @@ export class NodeProcesses {
   }
 }
 
+/** Old or new, never half. */
+async function note(folder: string, started: Started): Promise<void> {
+  await writeFile(join(folder, 'process.json.new'), JSON.stringify(started));
+  await rename(join(folder, 'process.json.new'), join(folder, 'process.json'));
+}
+
+function isStarting(folder: string): boolean {
+  return existsSync(join(folder, 'starting'));
+}
+
 function readStarted(folder: string): Started | undefined {
   try {
     return JSON.parse(readFileSync(join(folder, 'process.json'), 'utf8')) as Started;
   } catch {
     return undefined;
   }
-}
-
-/** Undefined if there is no such process, or only its exit code is left. */
-function startTimeOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive({ pid, startTime }: Started): boolean {
-  return startTimeOf(pid) === startTime;
-}
-
-async function stopGroup(started: Started): Promise<void> {
-  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    try {
-      process.kill(-started.pid, signal);
-    } catch {
-      return;
-    }
-    for (let waitedMs = 0; waitedMs < STOP_MS; waitedMs += POLL_MS) {
-      if (!isAlive(started)) return;
-      await pause(POLL_MS);
-    }
-  }
-  throw new Error(`process ${started.pid} does not end`);
 }

@@ -24,8 +24,8 @@ export interface ProvisionRequest {
    */
   'tasks'?: (number);
   /**
-   * With what the node joins. A secret: hand it to the node by file or environment, never write it anywhere else, least
-   * of all to the log.
+   * With what the node joins; empty on a cluster without identities. A secret: hand it to the node by file or environment,
+   * never write it anywhere else, least of all to the log.
    */
   'joinToken'?: (string);
   /**
@@ -63,8 +63,8 @@ export interface ProvisionRequest__Output {
    */
   'tasks': (number);
   /**
-   * With what the node joins. A secret: hand it to the node by file or environment, never write it anywhere else, least
-   * of all to the log.
+   * With what the node joins; empty on a cluster without identities. A secret: hand it to the node by file or environment,
+   * never write it anywhere else, least of all to the log.
    */
   'joinToken': (string);
   /**
