@@ -24,6 +24,7 @@ import { NODE_METRICS } from './metrics.ts';
 import { MetricsRegistry } from './metrics-registry.ts';
 import { PluginHouse } from './plugins/house.ts';
 import { readPluginFiles } from './plugins/plugin-file.ts';
+import { checkTaskUser, TaskPlugins } from './plugins/task-plugins.ts';
 import { VERSION } from './version.ts';
 import { openWorkshop, type Workshop } from './workshop.ts';
 
@@ -72,6 +73,7 @@ export class Daemon {
       checkSettings(config, secure);
       const dataDir = config['data-dir'];
       const plugins = await readPluginFiles(dataDir);
+      checkTaskUser(config['task-user'], plugins);
       const lock = held ?? (await lockDataDir(dataDir));
       if (held === undefined) undo.push(() => lock.release());
       const id = await loadIdentity(dataDir, systemClock, systemRandom);
@@ -109,7 +111,9 @@ export class Daemon {
         ? await Office.open({ config, node: id, store, log, metrics, member, limiter, onRemoved })
         : undefined;
       if (office !== undefined) undo.push(() => office.stop());
-      const workshop = await openWorkshop(config, log, metrics);
+      const epoch = () => node?.snapshot().members.get(id)?.epoch;
+      const taskPlugins = new TaskPlugins({ supervisors: house.all, clock: systemClock, log, epoch });
+      const workshop = await openWorkshop(config, log, metrics, taskPlugins);
       undo.push(() => workshop.stop());
       const server = createDaemonServer({
         config,
@@ -131,6 +135,7 @@ export class Daemon {
 
       undo.push(() => house.stop());
       await house.start();
+      taskPlugins.start();
       const clusterNode = new ClusterNode({
         store,
         ...(config.prefix === undefined ? {} : { prefix: config.prefix }),
@@ -146,7 +151,7 @@ export class Daemon {
           ...(config.name === undefined ? {} : { name: config.name }),
           address,
           version: VERSION,
-          capabilities: capabilities(config),
+          capabilities: { ...capabilities(config), ...taskPlugins.capabilities },
           slots: config.slots ?? hostFacts().cpus,
         },
         runner: workshop.runner,

@@ -8,6 +8,7 @@ import type { DaemonConfig } from './config.ts';
 import { StoredLogs } from './local-logs.ts';
 import type { LocalLogs } from './log-relay.ts';
 import type { MetricsRegistry } from './metrics-registry.ts';
+import type { TaskPlugins } from './plugins/task-plugins.ts';
 
 export interface Workshop {
   readonly runner: TaskRunner;
@@ -17,7 +18,12 @@ export interface Workshop {
 }
 
 /** Resolves when leftovers of an earlier life are gone and tasks may be started. */
-export async function openWorkshop(config: DaemonConfig, log: Logger, metrics: MetricsRegistry): Promise<Workshop> {
+export async function openWorkshop(
+  config: DaemonConfig,
+  log: Logger,
+  metrics: MetricsRegistry,
+  plugins: TaskPlugins,
+): Promise<Workshop> {
   const dataDir = config['data-dir'];
   const secretsFile = config['secrets-file'];
   const buffer = new ResultBuffer<BufferedResult>({
@@ -43,6 +49,8 @@ export async function openWorkshop(config: DaemonConfig, log: Logger, metrics: M
     logger: log,
     logBytesMax: config['log-bytes'],
     ...(secretsFile === undefined ? {} : { secretsFile }),
+    ...(plugins.workspaces === undefined ? {} : { workspaces: plugins.workspaces }),
+    ...(plugins.pool === undefined ? {} : { pool: plugins.pool }),
   });
   await runner.open();
   const retention = new RetentionService({
@@ -64,6 +72,7 @@ export async function openWorkshop(config: DaemonConfig, log: Logger, metrics: M
     async stop() {
       await retention.stop();
       await runner.stop();
+      await plugins.stop();
       await buffer.close();
     },
   };
