@@ -38,12 +38,14 @@ export class Lab {
     this.#etcd = etcd;
   }
 
-  static async start(): Promise<Lab> {
+  /** `prepare` is called with each node's data directory before its first start. */
+  static async start(prepare: (dataDir: string) => Promise<void> = async () => {}): Promise<Lab> {
     const dir = await mkdtemp(join(tmpdir(), 'boi-examples-'));
     await mkdir(join(dir, 'config'));
     const lab = new Lab(dir, await startEtcd());
     for (let i = 1; i <= NODES; i++) {
       const dataDir = join(dir, `node-${i}`);
+      await prepare(dataDir);
       lab.#nodes.push({ name: `node-${i}`, dataDir, ...(await lab.#startNode(`node-${i}`, dataDir)) });
     }
     return lab;
