@@ -29,7 +29,7 @@ describe('the command table', () => {
 
   it('has code behind every command', async () => {
     for (const command of TABLE) expect(await command.load(), command.path.join(' ')).toBeTypeOf('function');
-  });
+  }, 60_000);
 
   it('tells the version of the package', () => {
     expect((JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version).toBe(VERSION);

@@ -107,6 +107,28 @@ describe('a certificate with', () => {
   });
 });
 
+it('doctor says what it finds of certificates, one’s own and the cluster’s', async () => {
+  await context(2);
+  api.on('whoami', () => ({
+    node: { id: NODE_ID },
+    cluster: 'c',
+    version: '0.2.0',
+    defaultProject: { id: 'prj_1' },
+    actor: { kind: 'user' as const, id: USER_ID, role: 'viewer' as const },
+  }));
+  api.on('node.list', () => ({ items: [] }));
+  api.on('spec.list', () => ({ items: [] }));
+  api.on('ca.show', () => ({ ...view(ca), phase: 'planned' }));
+  const { stdout } = await run('doctor', '-o', 'json');
+  const findings = JSON.parse(stdout) as { check: string; level: string; finding: string }[];
+  const found = findings.filter(({ check }) => check === 'certificates').map((f) => `${f.level}: ${f.finding}`);
+  expect(found).toEqual([
+    expect.stringMatching(/^ok: yours expires/),
+    expect.stringMatching(/^warning: the CA is being replaced/),
+    expect.stringMatching(/: the CA expires/),
+  ]);
+});
+
 describe('when it cannot be renewed', () => {
   it('the command answers as ever, with a warning that says what to do, and it is not tried each time', async () => {
     await context(1);

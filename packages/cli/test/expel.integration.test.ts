@@ -50,7 +50,7 @@ test(
     await admin('node', 'cordon', 'first');
     const run = `if [ -e ${begun} ]; then echo elsewhere; else touch ${begun}; sleep 1000; fi`;
     const source = JSON.stringify({ tasks: [{ ref: 'a', run }] });
-    const spec = (await cluster.ok(cluster.admin, ['spec', 'dispatch', '-', '--detach'], source)).trim();
+    const spec = (await cluster.ok(cluster.admin, ['spec', 'dispatch', '-'], source)).trim();
     await until('the task runs on the stolen node', () => existsSync(begun), 60_000);
     await admin('node', 'uncordon', 'first');
     expect(await asked()).toMatchObject({ actor: { kind: 'node', id: stolen.id } });
@@ -64,7 +64,7 @@ test(
     expect(await asked()).toMatchObject({ code: 'unauthenticated', details: { reason: 'unknown' } });
     expect(await cluster.run(cluster.admin, ['spec', 'wait', spec])).toMatchObject({ code: 0 });
     const task = await json<TaskView>('task', 'show', `${spec}/a`);
-    expect(task).toMatchObject({ state: 'succeeded', node: cluster.daemons[0]?.id, attempt: 1 });
+    expect(task).toMatchObject({ state: 'succeeded', node: { id: cluster.daemons[0]?.id }, attempt: 1 });
     expect(await admin('task', 'tail', `${spec}/a`)).toBe('elsewhere\n');
 
     // Its process ends by itself, says why, and what it ran has ended with it.

@@ -10,7 +10,7 @@ const Member = Type.Object(
   {
     kind: Type.Unsafe<'node' | 'user' | 'group'>({ type: 'string', enum: ['node', 'user', 'group'] }),
     id: Text('Its id.'),
-    name: Type.Optional(Text('Its name, if it is known here: of live nodes and of groups.')),
+    name: Type.Optional(Text('Its name, if it is known here: of live nodes, of groups and of users.')),
     dangling: Type.Optional(Type.Boolean({ description: 'A group that there is no more: it has no members.' })),
   },
   closed,
@@ -36,7 +36,10 @@ export type GroupView = Static<typeof GroupView>;
 export const GroupMembers = Type.Object(
   {
     members: Type.Array(
-      Text('Id of a node, user or group; or the name of a live node or of a group.', { minLength: 1, maxLength: 256 }),
+      Text('Id of a node, user or group; or the name of a live node, a group or a user.', {
+        minLength: 1,
+        maxLength: 256,
+      }),
       {
         minItems: 1,
         maxItems: MEMBERS_PER_REQUEST_MAX,

@@ -99,6 +99,13 @@ export class CertificateAuthority {
     return this.certificate.fingerprint;
   }
 
+  /** Id of the cluster it was made for, by its name. Throws `config-invalid` for a CA that boi-node has not made. */
+  get cluster(): string {
+    const id = /^CN=boi ([0-9a-f]{32}) [0-9a-f]{16}$/.exec(this.certificate.parsed.subject)?.[1];
+    if (id === undefined) throw new BoiError('config-invalid', 'the CA certificate is not one that boi-node has made');
+    return id;
+  }
+
   /** Throws `bad-request` for a host that cannot stand in a certificate, `wrong-state` when the CA itself has expired. */
   async issue({ clock, random }: IssueContext, options: IssueOptions): Promise<IssuedCertificate> {
     const { request, role, hosts = [] } = options;

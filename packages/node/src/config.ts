@@ -145,6 +145,31 @@ export const DAEMON_SETTINGS = {
     max: 2 ** 40,
     example: '100MiB',
   }),
+  'archive-keep': setting({
+    type: 'duration',
+    description:
+      'Finished specs can be read for this long; then they are removed. As the next two, the same on all nodes: any of them may remove.',
+    default: '7d',
+    min: 60_000,
+    max: 3_650 * 86_400_000,
+    example: '30d',
+  }),
+  'archive-specs': setting({
+    type: 'integer',
+    description: 'At most so many finished specs are kept in the store, oldest removed first, whatever their age.',
+    default: '100000',
+    min: 1,
+    max: 10_000_000,
+    example: '20000',
+  }),
+  'archive-bytes': setting({
+    type: 'bytes',
+    description: 'At most so many bytes of finished specs are kept in the store, oldest removed first.',
+    default: '100MB',
+    min: 1_000_000,
+    max: 2 ** 40,
+    example: '500MB',
+  }),
   'request-rate': setting({
     type: 'integer',
     description:

@@ -9,7 +9,15 @@
  */
 import { realpath } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import { type ClusterEvent, ClusterNode, type ClusterNodeHandle, CrashRecords, Keys, METRICS } from '@boi/cluster';
+import {
+  type ClusterConfig,
+  type ClusterEvent,
+  ClusterNode,
+  type ClusterNodeHandle,
+  CrashRecords,
+  Keys,
+  METRICS,
+} from '@boi/cluster';
 import { BoiError, type NodeId, requireName } from '@boi/core';
 import { CountingStore, type Store } from '@boi/store';
 import { type DataDirLock, hostFacts, type Logger, lockDataDir, systemClock, systemRandom } from '@boi/system';
@@ -145,7 +153,7 @@ export class Daemon {
         log,
         metrics,
         emit,
-        config: { sessionTtlMs: config['session-ttl'] },
+        config: clusterConfig(config),
         identity: {
           id,
           ...(config.name === undefined ? {} : { name: config.name }),
@@ -260,6 +268,15 @@ function checkAdvertised({ listen, advertise }: DaemonConfig): void {
 function hostOf(address: string, protocol: 'http:' | 'https:'): string | undefined {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   return url?.protocol === protocol && url.pathname === '/' ? url.hostname.replace(/^\[|\]$/g, '') : undefined;
+}
+
+function clusterConfig(config: DaemonConfig): Partial<ClusterConfig> {
+  return {
+    sessionTtlMs: config['session-ttl'],
+    archiveKeepMs: config['archive-keep'],
+    archiveSpecsMax: config['archive-specs'],
+    archiveBytesMax: config['archive-bytes'],
+  };
 }
 
 function capabilities(config: DaemonConfig): Record<string, string | number | boolean> {

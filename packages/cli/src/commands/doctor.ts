@@ -1,7 +1,7 @@
 /** `doctor`: looks at what can be wrong, in the order in which to mend it; each finding names the next command. */
 import { statfs } from 'node:fs/promises';
 import { type Probe, parseEndpoint } from '@boi/client';
-import type { ClusterView, NodeView } from '@boi/core';
+import type { ActorView, ClusterView, NodeView } from '@boi/core';
 import { displayName, escapeName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { asFailure } from '../fail.ts';
@@ -10,9 +10,10 @@ import { renderTable } from '../output/table.ts';
 import { bytes, elapsed, relative } from '../output/time.ts';
 import type { Session } from '../session.ts';
 import { VERSION } from '../version.ts';
+import { checkCa, checkOwn, checkUsers } from './doctor-certificates.ts';
 
 type Level = 'ok' | 'warning' | 'error';
-interface Finding {
+export interface Finding {
   readonly check: string;
   readonly level: Level;
   readonly finding: string;
@@ -38,10 +39,18 @@ export async function examine(session: Session, args: Args): Promise<number> {
     level: 'ok',
     finding: target.context === undefined ? 'addresses given' : `context ${target.context}`,
   });
-  const reachable = await checkEndpoints(session, target.endpoints, findings);
+  const { reachable, skewMs, actor } = await checkEndpoints(session, target.endpoints, findings);
+  const certificate = session.shown?.credentials.certificate;
+  if (certificate !== undefined) {
+    const own = session.shown?.own === true;
+    findings.push(...checkOwn({ certificate, own }, session.io.now(), skewMs));
+  }
   findings.push(await checkDisk(session));
   if (reachable) {
     await checking(findings, 'store', async () => checkCluster(await session.client.call('cluster.show', {})));
+    if (actor !== undefined && actor.kind !== 'anyone') {
+      await checking(findings, 'certificates', () => checkCertificates(session, actor));
+    }
     await checking(findings, 'nodes', async () => checkNodes((await session.client.call('node.list', {})).items));
     await checking(findings, 'waiting work', () => checkUnclaimed(session));
   }
@@ -66,8 +75,18 @@ async function checking(findings: Finding[], check: string, body: () => Promise<
   }
 }
 
-async function checkEndpoints(session: Session, endpoints: readonly string[], findings: Finding[]): Promise<boolean> {
+interface Reached {
+  readonly reachable: boolean;
+  /** How far the clock of a node is ahead of this one, when it is more than rounding. */
+  readonly skewMs: number;
+  /** Who asks, as a node says. */
+  readonly actor: ActorView | undefined;
+}
+
+async function checkEndpoints(session: Session, endpoints: readonly string[], findings: Finding[]): Promise<Reached> {
   const clusters = new Set<string>();
+  let skewMs = 0;
+  let actor: ActorView | undefined;
   await Promise.all(
     endpoints.map(async (text) => {
       const endpoint = parseEndpoint(text);
@@ -80,6 +99,9 @@ async function checkEndpoints(session: Session, endpoints: readonly string[], fi
           finding: `${endpoint.origin} answers in ${elapsed(probe.tookMs)}, version ${probe.answer.version}`,
         });
         findings.push(checkClock(endpoint.origin, probe));
+        const aheadMs = aheadOf(probe) ?? 0;
+        if (Math.abs(aheadMs) >= SKEW_WARN_MS) skewMs = aheadMs;
+        actor = probe.answer.actor;
       } catch (error) {
         if (asFailure(error) === undefined) throw error;
         findings.push({
@@ -99,14 +121,26 @@ async function checkEndpoints(session: Session, endpoints: readonly string[], fi
       next: 'boi-node context add, one for each cluster',
     });
   }
-  return clusters.size > 0;
+  return { reachable: clusters.size > 0, skewMs, actor };
+}
+
+async function checkCertificates(session: Session, actor: ActorView): Promise<Finding[]> {
+  const now = session.io.now();
+  const findings = checkCa(await session.client.call('ca.show', {}), now);
+  if (actor.role === 'admin' && actor.project === undefined)
+    findings.push(...checkUsers((await session.client.call('user.list', {})).items, now));
+  return findings;
+}
+
+/** Whole seconds, cut off: on average half a second later. */
+function aheadOf({ serverTime, localTime }: Probe): number | undefined {
+  return serverTime === undefined ? undefined : serverTime + 500 - localTime;
 }
 
 function checkClock(origin: string, probe: Probe): Finding {
-  if (probe.serverTime === undefined)
-    return { check: 'clock', level: 'warning', finding: `${origin} does not tell its time` };
-  // Whole seconds, cut off: on average half a second later.
-  const skewMs = Math.abs(probe.serverTime + 500 - probe.localTime);
+  const aheadMs = aheadOf(probe);
+  if (aheadMs === undefined) return { check: 'clock', level: 'warning', finding: `${origin} does not tell its time` };
+  const skewMs = Math.abs(aheadMs);
   if (skewMs < SKEW_WARN_MS) return { check: 'clock', level: 'ok', finding: `${origin} agrees with this machine` };
   return {
     check: 'clock',

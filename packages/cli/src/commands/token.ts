@@ -1,5 +1,6 @@
 /** `token create|list|revoke`: join tokens. A token is shown by `create`, once, and by nothing else. */
 import type { TokenView } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
 import type { Args } from '../args.ts';
 import { presentList, renderData } from '../output/present.ts';
 import { absolute, relative } from '../output/time.ts';
@@ -7,14 +8,13 @@ import type { Session } from '../session.ts';
 import { changeEach } from './change-each.ts';
 
 export async function createToken(session: Session, args: Args): Promise<number> {
-  const [ttlMs, bindName, bindKey] = [args.number('ttl'), args.text('bind-name'), args.text('bind-key')];
-  const made = await session.client.call('token.create', {
-    body: {
-      ...(ttlMs === undefined ? {} : { ttlMs }),
-      ...(bindName === undefined ? {} : { bindName }),
-      ...(bindKey === undefined ? {} : { bindKey }),
-    },
-  });
+  const keyFile = args.text('ca-key');
+  if (keyFile === undefined && args.text('ca') !== undefined)
+    throw new BoiError('bad-request', '--ca goes with --ca-key');
+  const made =
+    keyFile === undefined
+      ? await askForToken(session, args)
+      : await (await import('./token-offline.ts')).mintOffline(session, args, keyFile);
   const { format } = session;
   if (format === 'json' || format === 'yaml') await session.print(await renderData(format, made));
   else await session.print(`${made.token}\n`);
@@ -22,6 +22,17 @@ export async function createToken(session: Session, args: Args): Promise<number>
     `${made.id}, good for one node until ${absolute(made.expiresAt, session.io.now())}; there: boi-node join --token-file FILE`,
   );
   return 0;
+}
+
+function askForToken(session: Session, args: Args) {
+  const [ttlMs, bindName, bindKey] = [args.number('ttl'), args.text('bind-name'), args.text('bind-key')];
+  return session.client.call('token.create', {
+    body: {
+      ...(ttlMs === undefined ? {} : { ttlMs }),
+      ...(bindName === undefined ? {} : { bindName }),
+      ...(bindKey === undefined ? {} : { bindKey }),
+    },
+  });
 }
 
 export async function listTokens(session: Session, _args: Args): Promise<number> {

@@ -4,7 +4,7 @@ import type { Command, Positional } from '../command.ts';
 const GROUP: Positional = { name: 'group', summary: 'Group, by id or name.', completes: 'group' };
 const MEMBERS: Positional = {
   name: 'member',
-  summary: 'Node or group, by id or name; user, by id.',
+  summary: 'Node, group or user, by id or name.',
   many: true,
   completes: 'node',
 };
@@ -47,6 +47,7 @@ export const GROUP_COMMANDS: readonly Command[] = [
     examples: [
       { line: 'boi-node group add builders build-1 build-2', does: 'two nodes' },
       { line: 'boi-node group add linux builders', does: 'a group into a group' },
+      { line: 'boi-node group add operators alice', does: 'a user into a group that carries authority' },
     ],
     load: async () => (await import('../commands/group.ts')).addToGroup,
   },

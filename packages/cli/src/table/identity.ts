@@ -172,10 +172,29 @@ export const IDENTITY_COMMANDS: readonly Command[] = [
         value: 'FINGERPRINT',
         summary: 'Only the node with this public key: its SHA-256, hexadecimal.',
       },
+      {
+        name: 'ca-key',
+        kind: 'text',
+        value: 'FILE',
+        completes: 'file',
+        summary:
+          'Made here with the key of the CA, without asking the cluster; `--endpoints`, or those of the context, say where to join.',
+      },
+      {
+        name: 'ca',
+        kind: 'text',
+        value: 'FILE',
+        completes: 'file',
+        summary: 'With --ca-key: certificate of the CA. Default: `ca.pem` beside the key.',
+      },
     ],
     examples: [
       { line: 'token=$(boi-node token create)', does: 'for the next five minutes' },
       { line: 'boi-node token create --ttl 1h --bind-name build-2', does: 'for that node only' },
+      {
+        line: 'boi-node token create --ca-key /media/key/ca.key --endpoints https://build-1.example.org:7440',
+        does: 'offline, with the key of the CA at hand',
+      },
     ],
     load: async () => (await import('../commands/token.ts')).createToken,
   },

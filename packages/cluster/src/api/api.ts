@@ -226,7 +226,7 @@ export class Api implements Omit<ClusterApi, 'local' | 'setFallback' | 'notice'>
   ): Promise<GroupView> {
     const groups = await readGroups(this.#deps.ctx);
     const id = findGroup(groups, idOrName);
-    const resolved = resolveMembers(this.#deps, groups, members);
+    const resolved = await resolveMembers(this.#deps, groups, members);
     await this.#write((signal) => change(this.#deps.ctx, id, resolved, signal));
     return showGroup(this.#deps, id);
   }

@@ -2,6 +2,7 @@
 import { BoiError, type GroupId, type GroupView, isId, type NodeId, type RouteQuery } from '@boi/core';
 import type { Page } from '../api/api-types.ts';
 import type { NodeDeps } from '../deps.ts';
+import { listUsers } from '../identity/users.ts';
 import type { MembershipSnapshot } from '../membership/membership-types.ts';
 import { readGroups } from './change-groups.ts';
 import type { Groups } from './groups.ts';
@@ -16,7 +17,12 @@ export async function listGroups(deps: NodeDeps, query: RouteQuery<'group.list'>
     ([id, { name }]) => (query.name === undefined || name === query.name) && id > (query.after ?? ''),
   );
   const limit = query.limit ?? PAGE_DEFAULT;
-  const items = wanted.slice(0, limit).map(([id, record]) => groupView(snapshot, groups, id, record));
+  const shown = wanted.slice(0, limit);
+  const names = await namesOfUsers(
+    deps,
+    shown.flatMap(([, { members }]) => members),
+  );
+  const items = shown.map(([id, record]) => groupView({ snapshot, groups, names }, id, record));
   const next = wanted.length > limit ? items.at(-1)?.id : undefined;
   return { items, ...(next === undefined ? {} : { next }) };
 }
@@ -24,7 +30,9 @@ export async function listGroups(deps: NodeDeps, query: RouteQuery<'group.list'>
 export async function showGroup(deps: NodeDeps, idOrName: string): Promise<GroupView> {
   const groups = await readGroups(deps.ctx);
   const id = findGroup(groups, idOrName);
-  return groupView(deps.membership.snapshot(), groups, id, groups.byId.get(id) as GroupRecord);
+  const record = groups.byId.get(id) as GroupRecord;
+  const names = await namesOfUsers(deps, record.members);
+  return groupView({ snapshot: deps.membership.snapshot(), groups, names }, id, record);
 }
 
 /** Throws `not-found`, `ambiguous-name`. */
@@ -40,9 +48,17 @@ export function findGroup(groups: Groups, idOrName: string): GroupId {
   return only;
 }
 
-/** Ids as they are; a name is looked for among live nodes and groups. A user is given by id. */
-export function resolveMembers(deps: NodeDeps, groups: Groups, given: readonly string[]): readonly GroupMember[] {
+/**
+ * Ids as they are; a name is looked for among live nodes, groups and users who are not revoked. Throws `ambiguous-name` with
+ * all that have it.
+ */
+export async function resolveMembers(
+  deps: NodeDeps,
+  groups: Groups,
+  given: readonly string[],
+): Promise<readonly GroupMember[]> {
   const members: GroupMember[] = [];
+  const users = given.every((text) => isId(text)) ? [] : await listUsers(deps.ctx);
   for (const [i, text] of given.entries()) {
     if (isId(text, 'node') || isId(text, 'user') || isId(text, 'group')) {
       members.push(text);
@@ -60,14 +76,13 @@ export function resolveMembers(deps: NodeDeps, groups: Groups, given: readonly s
     }
     const named = groups.named(text);
     const nodes = nodesNamed(deps, text);
-    const ids: (NodeId | GroupId)[] = [...nodes, ...named];
+    const people = users.filter(({ name, revokedAt }) => name === text && revokedAt === undefined).map(({ id }) => id);
+    const ids: GroupMember[] = [...nodes, ...named, ...people];
     const [only] = ids;
     if (only === undefined) {
-      throw new BoiError(
-        'not-found',
-        `there is no live node and no group called ${JSON.stringify(text)}; users are given by id`,
-        { details: { member: text } },
-      );
+      throw new BoiError('not-found', `there is no live node, no group and no user called ${JSON.stringify(text)}`, {
+        details: { member: text },
+      });
     }
     if (ids.length > 1) throw ambiguous(text, ids);
     members.push(only);
@@ -81,7 +96,25 @@ function nodesNamed(deps: NodeDeps, name: string): NodeId[] {
   );
 }
 
-function groupView({ members: live }: MembershipSnapshot, groups: Groups, id: GroupId, record: GroupRecord): GroupView {
+/** Read when there is one to be named. */
+async function namesOfUsers(
+  { ctx }: NodeDeps,
+  members: readonly GroupMember[],
+): Promise<ReadonlyMap<GroupMember, string>> {
+  const wanted = new Set(members.filter((member) => isId(member, 'user')));
+  if (wanted.size === 0) return new Map();
+  return new Map((await listUsers(ctx)).filter(({ id }) => wanted.has(id)).map(({ id, name }) => [id, name]));
+}
+
+interface Known {
+  readonly snapshot: MembershipSnapshot;
+  readonly groups: Groups;
+  /** Of users. */
+  readonly names: ReadonlyMap<GroupMember, string>;
+}
+
+function groupView({ snapshot, groups, names }: Known, id: GroupId, record: GroupRecord): GroupView {
+  const { members: live } = snapshot;
   const held = groups.holds(id);
   return {
     id,
@@ -98,9 +131,9 @@ function groupView({ members: live }: MembershipSnapshot, groups: Groups, id: Gr
           ...(found === undefined ? { dangling: true } : found.name === undefined ? {} : { name: found.name }),
         };
       }
-      if (isId(member, 'user')) return { kind: 'user' as const, id: member };
-      const name = live.get(member as NodeId)?.record.name;
-      return { kind: 'node' as const, id: member, ...(name === undefined ? {} : { name }) };
+      const kind = isId(member, 'user') ? ('user' as const) : ('node' as const);
+      const name = kind === 'user' ? names.get(member) : live.get(member as NodeId)?.record.name;
+      return { kind, id: member, ...(name === undefined ? {} : { name }) };
     }),
     nodes: [...live.keys()].filter((node) => held.has(node)),
     liveNodes: live.size,

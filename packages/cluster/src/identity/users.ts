@@ -68,7 +68,7 @@ export async function createUser(deps: IdentityDeps, input: CreateUserInput, act
   });
 }
 
-export async function listUsers({ store, keys }: IdentityDeps, name?: string): Promise<User[]> {
+export async function listUsers({ store, keys }: Pick<IdentityDeps, 'store' | 'keys'>, name?: string): Promise<User[]> {
   const { kvs } = await wholeRange(store, keys.users());
   return kvs
     .map(({ key, value }) => ({ ...identityCodecs.user.decode(key, value), id: lastPart(key) as UserId }))

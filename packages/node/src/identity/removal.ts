@@ -28,16 +28,15 @@ export interface RemovalDeps {
 export async function removeNode(deps: RemovalDeps, removal: Removal): Promise<RouteAnswer<'node.remove'>> {
   const { identity } = deps;
   const { node, force, remove, caller } = removal;
-  const given = parseId('node', node);
-  if (given !== undefined && identity.directory.isAdmin(given)) {
-    throw new BoiError('wrong-state', `${given} is an admin node; revoke that first: boi-node cluster admin revoke`);
+  const id = parseId('node', node) ?? (force ? await deps.node(node) : undefined);
+  if (id !== undefined && identity.directory.isAdmin(id)) {
+    throw new BoiError('wrong-state', `${id} is an admin node; revoke that first: boi-node cluster admin revoke`);
   }
-  if (!force) {
-    const removed = await orForgotten(identity, given, () => remove({ expelled: false }));
+  if (!force || id === undefined) {
+    const removed = await orForgotten(identity, id, () => remove({ expelled: false }));
     await identity.removeMember(removed.id as NodeId, auditActor(caller));
     return removed;
   }
-  const id = given ?? (await deps.node(node));
   const member = identity.directory.member(id) !== undefined;
   if (member) await identity.expelMember(id, auditActor(caller));
   return remove({ expelled: true }).catch((error: unknown) => {
