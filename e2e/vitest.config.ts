@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     name: 'containers',
-    include: ['tests/**/*.e2e.test.ts'],
+    include: [process.env.BOI_E2E === 'all' ? 'tests/**/*.e2e.test.ts' : 'tests/*.e2e.test.ts'],
     globalSetup: ['harness/sweep.ts'],
     testTimeout: 120_000,
     hookTimeout: 180_000,

@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { appendFile, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Api, type Credentials } from './api.ts';
 import { Container, type ExecOptions, type Outcome } from './container.ts';
 import { docker, LABEL, removeAll } from './engine.ts';
 import type { NodeView } from './spec.ts';
@@ -41,6 +42,7 @@ export class Cluster {
   readonly etcd: readonly Container[] = [];
   readonly nodes: readonly Container[] = [];
   #laptop: Container | undefined;
+  #api: Api | undefined;
   readonly #options: ClusterOptions;
   readonly #network: string;
   /** On this host; every node sees it as `/effects`. */
@@ -78,6 +80,11 @@ export class Cluster {
   get laptop(): Container {
     if (this.#laptop === undefined) throw new Error('the cluster is not up');
     return this.#laptop;
+  }
+
+  get api(): Api {
+    if (this.#api === undefined) throw new Error('the cluster is not up');
+    return this.#api;
   }
 
   /** `boi-node …` on the laptop, to its end, whatever its exit code. */
@@ -172,6 +179,7 @@ export class Cluster {
   }
 
   async remove(): Promise<void> {
+    this.#api?.close();
     await removeAll(this.id);
     await rm(this.#effects, { recursive: true, force: true });
   }
@@ -229,6 +237,7 @@ export class Cluster {
     const bundle = `${DATA}/laptop.json`;
     said('user create', await admin.exec(['boi-node', 'user', 'create', 'laptop', '--role', 'admin', '--out', bundle]));
     const text = said('cat', await admin.exec(['cat', bundle]));
+    this.#api = new Api(JSON.parse(text) as Credentials);
     said('context add', await laptop.exec(['sh', '-c', `umask 077; cat > ${DATA}/bundle.json`], { stdin: text }));
     // Any of the nodes will do.
     const urls = Array.from({ length: this.#options.nodes ?? 3 }, (_, i) => `https://node-${i + 1}:${API_PORT}`);

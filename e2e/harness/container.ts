@@ -45,6 +45,14 @@ export class Container {
     return (await this.#container.inspect()).State.Pid;
   }
 
+  /** Its address in the network of its cluster. */
+  async address(): Promise<string> {
+    const { Networks } = (await this.#container.inspect()).NetworkSettings;
+    const address = Networks[this.#network]?.IPAddress;
+    if (!address) throw new Error(`${this.name} is not on its network`);
+    return address;
+  }
+
   async state(): Promise<{ readonly running: boolean; readonly exitCode: number; readonly health?: string }> {
     const { State } = await this.#container.inspect();
     return {

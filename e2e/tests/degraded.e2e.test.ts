@@ -1,18 +1,20 @@
 /** Networks that fail, stores that go away, clusters that are switched off and on. */
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { Cluster, SESSION_TTL_S } from '../harness/cluster.ts';
+import type { Container } from '../harness/container.ts';
 import { effect, readEffect, type SpecView } from '../harness/spec.ts';
 import { until } from '../harness/until.ts';
 
 let cluster: Cluster;
 
 beforeAll(async () => {
-  cluster = await Cluster.start({ nodes: 3, etcd: 3 });
+  cluster = await Cluster.start({ nodes: 3 });
 });
 
 afterAll(() => cluster?.remove());
 
 const keepOnFailure = () => onTestFailed(({ task }) => cluster.keep(task.name));
+const etcd = () => cluster.etcd[0] as Container;
 const show = (spec: string) => cluster.json<SpecView>(['spec', 'show', spec]);
 
 test('in_flight_survives_partition: a task that outlives a short cut is committed once', async () => {
@@ -27,31 +29,76 @@ test('in_flight_survives_partition: a task that outlives a short cut is committe
   expect((await cluster.effects('cut')).map((line) => readEffect(line).word)).toEqual(['began', 'ended']);
 });
 
-test('dispatch_fails_loud: within three seconds, exit 3, and asking again with the same key tells what became of it', async () => {
+test('in_flight_survives_partition: cut off for longer than the lease, with a successor, it is superseded', async () => {
   keepOnFailure();
-  const body = JSON.stringify({ tasks: [{ ref: 'once', run: effect('ran', 'loud') }] });
-  const args = ['spec', 'dispatch', '-', '--format', 'json', '--idempotency-key', 'loud-1'];
-  for (const member of cluster.etcd) await member.pause();
-  let refused: { code: number; stderr: string };
+  const again = '[ $(grep -c began /effects/long) -gt 1 ]';
+  const run = `${effect('began', 'long')}; ${again} || sleep ${SESSION_TTL_S * 2}; ${effect('ended', 'long')}`;
+  const spec = await cluster.dispatch({
+    tasks: [{ ref: 'once', run, requires: { at: { in: ['node-2', 'node-3'] } } }],
+  });
+  const [first] = await until('it began', async () => {
+    const began = (await cluster.effects('long')).map(readEffect);
+    return began.length > 0 && began;
+  });
+  const holder = await cluster.hostOf(first?.node ?? '');
+  await holder.disconnect();
   try {
-    refused = await cluster.try(args, { stdin: body });
+    await cluster.boi(['spec', 'wait', spec]);
+    await until('the old copy has ended too', async () => (await cluster.effects('long')).length === 4);
   } finally {
-    for (const member of cluster.etcd) await member.unpause();
+    await holder.connect();
   }
-  expect(refused.code).toBe(3);
-  expect(refused.stderr).toMatch(/store/i);
-  const first = await until(
-    'dispatch works again',
-    async () => {
-      const { code, stdout } = await cluster.try(args, { stdin: body });
-      return code === 0 && stdout.trim();
-    },
+  const before = await cluster.records('/boi/results/');
+  await until(
+    'its node knows',
+    async () => (await cluster.api.metric(holder, 'boi_core_superseded_total')) > 0,
     60_000,
   );
-  expect((await cluster.boi(args, { stdin: body })).trim()).toBe(first);
-  await cluster.boi(['spec', 'wait', first]);
-  expect(await cluster.effects('loud')).toHaveLength(1);
+  expect(await cluster.records('/boi/results/')).toEqual(before);
+  await cluster.ready(holder);
 });
+
+test.each([
+  // Packets are taken and never answered; connections are refused.
+  { how: 'silent', away: () => etcd().pause(), back: () => etcd().unpause() },
+  { how: 'refusing', away: () => etcd().kill(), back: () => etcd().start() },
+])(
+  'dispatch_fails_loud: $how store, exit 3, and asking again with the same key tells what became of it',
+  async ({ how, away, back }) => {
+    keepOnFailure();
+    const body = JSON.stringify({ tasks: [{ ref: 'once', run: effect('ran', how) }] });
+    const args = ['spec', 'dispatch', '-', '--format', 'json', '--idempotency-key', how];
+    await away();
+    const beganMs = performance.now();
+    let refused: { code: number; stderr: string };
+    let source: { status: number; text: string };
+    try {
+      const path = '/v1/projects/default/specs';
+      source = await cluster.api.ask(cluster.node(1), 'POST', path, {
+        ...{ source: body, format: 'json', idempotencyKey: how },
+      });
+      expect(performance.now() - beganMs).toBeLessThan(3_500);
+      refused = await cluster.try(args, { stdin: body });
+    } finally {
+      await back();
+    }
+    expect(source.status).toBe(503);
+    expect(JSON.parse(source.text).code).toMatch(/^(store-unreachable|outcome-unknown)$/);
+    expect(refused.code).toBe(3);
+    expect(refused.stderr).toMatch(/store/i);
+    const first = await until(
+      'dispatch works again',
+      async () => {
+        const { code, stdout } = await cluster.try(args, { stdin: body });
+        return code === 0 && stdout.trim();
+      },
+      60_000,
+    );
+    expect((await cluster.boi(args, { stdin: body })).trim()).toBe(first);
+    await cluster.boi(['spec', 'wait', first]);
+    expect(await cluster.effects(how)).toHaveLength(1);
+  },
+);
 
 test('session_lost_rejoins: after a freeze longer than the lease the node registers anew and runs work', async () => {
   keepOnFailure();
@@ -77,32 +124,6 @@ test('session_lost_rejoins: after a freeze longer than the lease the node regist
   ]);
   expect((await show(spec)).state).toBe('succeeded');
   expect(await node.pid()).toBe(pid);
-});
-
-test('etcd_member_loss: of three the leader is killed under load; nothing is lost, nothing runs twice', async () => {
-  keepOnFailure();
-  const spec = await cluster.dispatch({
-    tasks: [{ ref: 'each', count: 100, run: `${effect('ran', 'election')}; sleep 0.2` }],
-  });
-  await until('some ran', async () => (await cluster.effects('election')).length >= 10);
-  const status = await Promise.all(
-    cluster.etcd.map(async (member) => {
-      const { stdout } = await member.exec(['etcdctl', 'endpoint', 'status', '-w', 'json']);
-      const [{ Status }] = JSON.parse(stdout) as [{ Status: { leader: number; header: { member_id: number } } }];
-      return { member, leads: Status.leader === Status.header.member_id };
-    }),
-  );
-  const leader = status.find(({ leads }) => leads)?.member;
-  if (leader === undefined) throw new Error('no member leads');
-  await leader.kill();
-  try {
-    await cluster.boi(['spec', 'wait', spec], { withinMs: 100_000 });
-  } finally {
-    await leader.start();
-  }
-  const ran = (await cluster.effects('election')).map(readEffect);
-  expect(new Set(ran.map(({ task }) => task)).size).toBe(100);
-  expect(ran).toHaveLength(100);
 });
 
 test('whole_cluster_restart: all hosts go down and come up in another order; every unfinished task finishes', async () => {
@@ -148,4 +169,89 @@ test('black_hole: a node whose packets vanish answers within its deadline, and i
     async () => (await cluster.try(['node', 'show', node.name])).code === 0,
     SESSION_TTL_S * 10_000,
   );
+});
+
+test('rejections_counted: each of fifty requests at once that the store could not answer is one in the metric', async () => {
+  keepOnFailure();
+  const node = cluster.node(2);
+  const counted = () => cluster.api.metric(node, 'boi_core_store_rejections_total');
+  const source = JSON.stringify({ tasks: [{ ref: 'never', run: 'true' }] });
+  const before = await counted();
+  await etcd().pause();
+  let refused = 0;
+  try {
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        cluster.api.ask(node, 'POST', '/v1/projects/default/specs', { source, format: 'json' }),
+      ),
+    );
+    refused = answers.filter(({ status }) => status === 503).length;
+  } finally {
+    await etcd().unpause();
+  }
+  expect(refused).toBe(50);
+  expect(await counted()).toBe(before + 50);
+});
+
+test('resumes_after_reconnect: the cable of the store is back, and dispatched work completes within the lease and five seconds', async () => {
+  keepOnFailure();
+  await etcd().disconnect();
+  await until('the nodes know', async () => {
+    const away = await Promise.all(cluster.nodes.map((node) => cluster.api.metric(node, 'boi_core_store_reachable')));
+    return away.every((reachable) => reachable === 0);
+  });
+  await etcd().connect();
+  const beganMs = performance.now();
+  const body = JSON.stringify({ tasks: [{ ref: 'once', run: effect('ran', 'resumed') }] });
+  const args = ['spec', 'dispatch', '-', '--format', 'json', '--idempotency-key', 'resumed', '--wait'];
+  await until('it completes', async () => (await cluster.try(args, { stdin: body })).code === 0);
+  expect(performance.now() - beganMs).toBeLessThan((SESSION_TTL_S + 5) * 1_000);
+  expect(await cluster.effects('resumed')).toHaveLength(1);
+});
+
+test('local_fallback: with the store down the node is taken out by itself, writes down what it holds, and comes back', async () => {
+  keepOnFailure();
+  const own = ['--endpoints', 'https://node-2:7440'];
+  const spec = await cluster.dispatch({
+    tasks: [{ ref: 'holds', run: `${effect('began', 'own')}; sleep 300`, requires: { at: 'node-2' } }],
+  });
+  await until('it runs', async () => (await cluster.effects('own')).length === 1);
+  const task = (await cluster.effects('own')).map(readEffect)[0]?.task;
+  await etcd().kill();
+  try {
+    await cluster.boi(['cluster', 'local-fallback', '--on', ...own]);
+    const written = await cluster.node(2).exec(['cat', '/var/lib/boi-node/local-fallback.jsonl']);
+    expect(written.stdout).toContain(task);
+    const { stdout, stderr } = await cluster.try(['cluster', 'status', '--local', ...own]);
+    expect(`${stdout}${stderr}`).toMatch(/fallback/i);
+  } finally {
+    await etcd().start();
+  }
+  // Also with the store back it claims nothing, until it is told to.
+  await until('it drains itself', async () => {
+    const { state } = await cluster.json<{ state: string }>(['node', 'show', 'node-2']);
+    return state === 'draining' || state === 'drained';
+  });
+  const waits = await cluster.dispatch({
+    tasks: [{ ref: 'waits', run: effect('ran', 'taken-back'), requires: { at: 'node-2' } }],
+  });
+  expect(await cluster.effects('taken-back')).toEqual([]);
+  await cluster.boi(['cluster', 'local-fallback', '--off', ...own]);
+  await cluster.boi(['spec', 'wait', waits]);
+  expect(await cluster.effects('taken-back')).toHaveLength(1);
+  await cluster.boi(['spec', 'cancel', spec]);
+});
+
+test('etcd_restart: the only member is killed under load and started again; nothing is lost, nothing runs twice', async () => {
+  keepOnFailure();
+  const spec = await cluster.dispatch({
+    tasks: [{ ref: 'each', count: 60, run: `${effect('ran', 'restarted')}; sleep 0.2` }],
+  });
+  await until('some ran', async () => (await cluster.effects('restarted')).length >= 10);
+  await etcd().kill();
+  await etcd().start();
+  await cluster.boi(['spec', 'wait', spec], { withinMs: 100_000 });
+  const ran = (await cluster.effects('restarted')).map(readEffect);
+  expect(new Set(ran.map(({ task }) => task)).size).toBe(60);
+  expect(ran).toHaveLength(60);
 });

@@ -1,6 +1,7 @@
 /** Hosts that freeze, are cut off and come back: what they did meanwhile counts if and only if nobody took over. */
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { Cluster, SESSION_TTL_S } from '../harness/cluster.ts';
+import type { Container } from '../harness/container.ts';
 import { type Effect, effect, readEffect, type TaskView } from '../harness/spec.ts';
 import { until } from '../harness/until.ts';
 
@@ -19,6 +20,9 @@ const onlyTask = async (spec: string): Promise<TaskView> => {
   if (task === undefined) throw new Error(`${spec} has no task`);
   return task;
 };
+
+/** Events of copies of its that another node had taken over: stopped while they ran, or refused when they ended. */
+const superseded = (node: Container) => cluster.api.metric(node, 'boi_core_events_total', { kind: 'task.superseded' });
 
 /** The node's lease has run out: its record is gone. */
 const leaseGone = (id: string) =>
@@ -42,13 +46,43 @@ test('stale_worker_rejected: frozen past its lease, its commit is refused; the r
   }
   const before = await cluster.records('/boi/results/');
   const committed = await onlyTask(spec);
-  expect(committed.fence).not.toBe(first?.fence);
   expect(BigInt(committed.fence ?? 0)).toBeGreaterThan(BigInt(first?.fence ?? 0));
   // It is a member again and knows what became of its claim.
   await cluster.ready(holder);
-  await until('it says that its result was refused', async () => /superseded|fence/.test(await holder.logs()));
+  await until('it says that its copy came too late', async () => (await superseded(holder)) === 1);
+  await until('and that nothing of it is kept', async () => /too late|taken away/.test(await holder.logs()));
   expect(await cluster.records('/boi/results/')).toEqual(before);
   expect((await onlyTask(spec)).fence).toBe(committed.fence);
+});
+
+test('new_claimant_unaffected, fence_event_recorded: the first copy ends while the second runs; that one commits, and one event tells of the other', async () => {
+  keepOnFailure();
+  // The first copy goes on when it is thawed, the second one ends only when it may.
+  const second = `until [ -e /effects/go ]; do sleep 0.1; done; ${effect('ended', 'two')}`;
+  const run = `${effect('began', 'two')}; [ $(grep -c began /effects/two) -gt 1 ] || { sleep ${SESSION_TTL_S}; exit; }; ${second}`;
+  const spec = await cluster.dispatch({ tasks: [{ ref: 'once', run }] });
+  const [first] = await until('it began', async () => {
+    const began = await effects('two');
+    return began.length > 0 && began;
+  });
+  const holder = await cluster.hostOf(first?.node ?? '');
+  const counted = await superseded(holder);
+  await holder.pause();
+  try {
+    await until('the second copy runs', async () => (await effects('two')).length === 2, 60_000);
+  } finally {
+    await holder.unpause();
+  }
+  const [, next] = await effects('two');
+  await cluster.ready(holder);
+  await until('the first is superseded', async () => (await superseded(holder)) > counted);
+  // The claim in force is still the second one, and runs.
+  expect(await onlyTask(spec)).toMatchObject({ state: 'running', fence: next?.fence });
+  await cluster.node(1).exec(['touch', '/effects/go']);
+  await cluster.boi(['spec', 'wait', spec]);
+  expect(await onlyTask(spec)).toMatchObject({ state: 'succeeded', fence: next?.fence });
+  expect((await effects('two')).map(({ word }) => word)).toEqual(['began', 'began', 'ended']);
+  expect(await superseded(holder)).toBe(counted + 1);
 });
 
 test('late_but_unchallenged_commits: frozen past its lease with nobody to take over, it commits once', async () => {

@@ -1,4 +1,5 @@
 /** What a task says is read from anywhere, whole, whatever becomes of the reader and of the node. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { Cluster } from '../harness/cluster.ts';
 import { effect, type NodeView, readEffect, type TaskView } from '../harness/spec.ts';
@@ -7,7 +8,12 @@ import { until } from '../harness/until.ts';
 let cluster: Cluster;
 
 beforeAll(async () => {
-  cluster = await Cluster.start({ nodes: 3 });
+  cluster = await Cluster.start({
+    nodes: 3,
+    // The retention of one node; logs of the others outlive the tests.
+    settingsOf: (n): Record<string, string> =>
+      n === 2 ? { 'log-keep': '1s' } : n === 1 ? { 'log-keep-bytes': '65536' } : {},
+  });
 });
 
 afterAll(() => cluster?.remove());
@@ -90,9 +96,14 @@ test('holder_gone: it says which node and since when, and shows the last output 
   const task = await run('echo last words', { requires: { at: 'node-3' } });
   await cluster.node(3).kill();
   try {
-    const { stdout, stderr } = await cluster.try(['task', 'tail', task.id], { withinMs: 60_000 });
-    expect(stdout).toContain('last words');
+    await until(
+      'it is known to be gone',
+      async () => (await cluster.records(`/boi/nodes/${task.node?.id}`)).length === 0,
+    );
+    const { stderr } = await cluster.try(['task', 'tail', task.id], { withinMs: 60_000 });
     expect(stderr).toContain(task.node?.id);
+    expect(stderr).toMatch(/since \d/);
+    expect(stderr).toContain('last words');
   } finally {
     await cluster.node(3).start();
     await cluster.ready(cluster.node(3));
@@ -106,4 +117,74 @@ test('traversal_refused: on every way in', async () => {
     expect([2, 4]).toContain(code);
     expect(stderr).not.toContain('root:');
   }
+});
+
+test('tail_after_done: the output of an ended task is all there, followed or not, also after its node was started again', async () => {
+  keepOnFailure();
+  const task = await run('echo one; echo two', { requires: { at: 'node-3' } });
+  const whole = 'one\ntwo\n';
+  expect(await cluster.boi(['task', 'tail', task.id])).toBe(whole);
+  await cluster.node(3).stop();
+  await cluster.node(3).start();
+  await cluster.ready(cluster.node(3));
+  expect(await cluster.boi(['task', 'tail', task.id, '--follow'])).toBe(whole);
+});
+
+test('retention: age alone, bytes alone, and never the log of a running task', async () => {
+  keepOnFailure();
+  const logs = async (n: number, spec: string) => {
+    const { stdout } = await cluster
+      .node(n)
+      .exec(['sh', '-c', `ls /var/lib/boi-node/logs/${spec} 2>/dev/null | grep log$`]);
+    return stdout.split('\n').filter(Boolean).sort();
+  };
+  const swept = async (n: number, limits: object) => {
+    const script = 'cat > /tmp/limits.json; boi-node logs sweep --dry-run --config /tmp/limits.json -o json';
+    const { stdout, stderr, code } = await cluster
+      .node(n)
+      .exec(['sh', '-c', script], { stdin: JSON.stringify(limits) });
+    expect(code, stderr).toBe(0);
+    return stdout;
+  };
+  // Age: one has ended, one still runs, in the same spec.
+  const aged = await cluster.dispatch({
+    tasks: [
+      { ref: 'ended', run: 'echo old', requires: { at: 'node-2' } },
+      { ref: 'runs', run: `${effect('began', 'aged')}; sleep 300`, requires: { at: 'node-2' } },
+    ],
+  });
+  const [ended, runs] = await until('one has ended, one runs', async () => {
+    const tasks = await cluster.json<TaskView[]>(['task', 'list', aged]);
+    return tasks[0]?.state === 'succeeded' && (await cluster.effects('aged')).length === 1 && tasks;
+  });
+  await delay(1_500);
+  const due = await swept(2, { 'data-dir': '/var/lib/boi-node', 'log-keep': '1s' });
+  expect(due).toContain(ended?.id);
+  expect(due).not.toContain(runs?.id);
+  // The daemon sweeps when it starts.
+  await cluster.node(2).kill();
+  await cluster.node(2).start();
+  await cluster.ready(cluster.node(2));
+  await until(
+    'the old log is gone',
+    async () => !(await logs(2, aged)).some((name) => name.startsWith(ended?.id ?? '-')),
+  );
+  await until('the other copy runs again', async () => (await cluster.effects('aged')).length === 2);
+  expect((await logs(2, aged)).some((name) => name.startsWith(runs?.id ?? '-'))).toBe(true);
+  await cluster.boi(['spec', 'cancel', aged]);
+
+  // Bytes: three logs of 40 kB of one spec, of which one fits.
+  const big = await cluster.dispatch(
+    {
+      tasks: [{ ref: 'each', count: 3, run: 'head -c 40000 /dev/zero | tr "\\0" x', requires: { at: 'node-1' } }],
+      concurrency: 1,
+    },
+    ['--wait'],
+  );
+  expect(await logs(1, big)).toHaveLength(3);
+  const over = await swept(1, { 'data-dir': '/var/lib/boi-node', 'log-keep-bytes': 65_536 });
+  const tasks = await cluster.json<TaskView[]>(['task', 'list', big]);
+  const last = tasks.toSorted((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0)).at(-1);
+  expect(over).not.toContain(last?.id);
+  for (const { id } of tasks) if (id !== last?.id) expect(over).toContain(id);
 });

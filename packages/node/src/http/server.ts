@@ -235,20 +235,21 @@ export function createServer(options: ServerOptions): FastifyInstance {
 /** These have their line in the transaction of the change itself. */
 const AUDITED_THERE = /^(join|cert\.|ca\.|admin\.|token\.|user\.)/;
 
-function audited(id: RouteId, { method, reads }: RouteShape, { handlers, audit }: ServerOptions): Handler {
+/** These work while the store is away: their line follows when it answers, and the daemon's log has what could not be kept. */
+const AUDITED_LATER = /^local\./;
+
+function audited(id: RouteId, { method, reads }: RouteShape, { handlers, audit, log }: ServerOptions): Handler {
   const handler = handlers[id];
   if (audit === undefined || method === 'GET' || reads === true || AUDITED_THERE.test(id)) return handler;
   return async (call) => {
     const before = audit.revision();
     const answer = await handler(call);
     const subject = (answer as { readonly id?: unknown } | undefined)?.id;
-    await audit.write({
-      caller: call.caller,
-      route: id,
-      before,
-      after: audit.revision(),
-      ...(typeof subject === 'string' ? { subject } : {}),
-    });
+    const line = { caller: call.caller, route: id, before, after: audit.revision() };
+    const written = audit.write({ ...line, ...(typeof subject === 'string' ? { subject } : {}) });
+    if (AUDITED_LATER.test(id)) {
+      written.catch((error: unknown) => log.warn({ err: error, ...line }, 'a change has no line in the audit trail'));
+    } else await written;
     return answer;
   };
 }
