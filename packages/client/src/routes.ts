@@ -65,6 +65,10 @@ export const ROUTE_PATHS: RouteTable = {
   'user.renew': { method: 'POST', path: '/v1/whoami/certificate' },
   'audit.list': { method: 'GET', path: '/v1/audit' },
   'audit.follow': { method: 'GET', path: '/v1/audit/events' },
+  'plugin.list': { method: 'GET', path: '/v1/nodes/:nod/plugins' },
+  'plugin.show': { method: 'GET', path: '/v1/nodes/:nod/plugins/:plg' },
+  'plugin.restart': { method: 'POST', path: '/v1/nodes/:nod/plugins/:plg/restart' },
+  'plugin.log': { method: 'GET', path: '/v1/nodes/:nod/plugins/:plg/log' },
 };
 
 /** Routes that answer one JSON document; the others are streams. */

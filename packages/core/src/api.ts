@@ -7,6 +7,7 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { GROUP_ROUTES } from './api-groups.ts';
 import { ActorSchema, IDENTITY_ROUTES } from './api-identity.ts';
+import { PLUGIN_ROUTES } from './api-plugins.ts';
 import { Count, closed, none, Page, page, route, Text } from './api-schema.ts';
 import {
   Age,
@@ -322,6 +323,7 @@ export const ROUTES = {
   }),
   ...GROUP_ROUTES,
   ...IDENTITY_ROUTES,
+  ...PLUGIN_ROUTES,
 } as const;
 
 export type RouteId = keyof typeof ROUTES;

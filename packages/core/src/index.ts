@@ -1,6 +1,7 @@
 export * from './api.ts';
 export * from './api-groups.ts';
 export * from './api-identity.ts';
+export * from './api-plugins.ts';
 export * from './capabilities.ts';
 export * from './clock.ts';
 export * from './dag.ts';

@@ -12,6 +12,7 @@ import { createHandlers } from './http/handlers.ts';
 import { createServer } from './http/server.ts';
 import { type LocalLogRequest, type LocalLogs, LogRelay } from './log-relay.ts';
 import { remoteLogs } from './remote-logs.ts';
+import { noPlugins } from './testing/no-plugins.ts';
 
 const project = 'prj_01h455vb4pex5vsknk084sn02q' as ProjectId;
 const spec = 'spc_01h455vb4pex5vsknk084s0000' as SpecId;
@@ -101,7 +102,7 @@ class Places {
 async function serve(self: NodeId, local: LocalLogs, api: ClusterApi, port = 0): Promise<string> {
   const relay = new LogRelay({ api, local, self: () => self, clock: systemClock, remote: remoteLogs(() => undefined) });
   const server = createServer({
-    handlers: createHandlers({ api, relay, version: '0', self: () => ({ id: self }) }),
+    handlers: createHandlers({ api, relay, plugins: noPlugins(api, self), version: '0', self: () => ({ id: self }) }),
     internal: relay.internalRoutes(),
     access: openAccess(new RateLimiter(systemClock, 0)),
     plain: [],

@@ -212,8 +212,8 @@ async function checkNodes(nodes: readonly NodeView[]): Promise<Finding[]> {
       findings.push({
         check: 'nodes',
         level: 'warning',
-        finding: `${name} is ${node.state}`,
-        next: `boi-node node show ${node.id}`,
+        finding: `${name} is ${node.state}${node.ailments === undefined ? '' : `: ${node.ailments.join('; ')}`}`,
+        next: `boi-node ${node.ailments === undefined ? `node show ${node.id}` : `plugin list --node ${node.id}`}`,
       });
     }
   }

@@ -52,6 +52,7 @@ function nodeFields(session: Session, node: NodeView): [string, string | undefin
     ['Draining', node.drain === undefined ? undefined : `since ${absolute(node.drain.since, now)}`],
     ['Deadline', deadline === undefined ? undefined : absolute(deadline, now)],
     ['Cooling until', node.coolingUntil === undefined ? undefined : absolute(node.coolingUntil, now)],
+    ['Degraded', node.ailments?.join('\n')],
     ['Capabilities', capabilities.join('\n')],
   ];
 }

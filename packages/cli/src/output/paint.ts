@@ -46,6 +46,8 @@ export function paintState(paint: Paint, state: string): string {
     case 'timed-out':
     case 'poison':
     case 'dead':
+    case 'unstable':
+    case 'refused':
       return paint.red(state);
     case 'running':
     case 'active':

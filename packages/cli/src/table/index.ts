@@ -5,6 +5,7 @@ import { GROUP_COMMANDS } from './group.ts';
 import { IDENTITY_COMMANDS } from './identity.ts';
 import { LOCAL_COMMANDS } from './local.ts';
 import { NODE_COMMANDS } from './node.ts';
+import { PLUGIN_COMMANDS } from './plugin.ts';
 import { SPEC_COMMANDS } from './spec.ts';
 import { TASK_COMMANDS } from './task.ts';
 
@@ -15,5 +16,6 @@ export const TABLE: readonly Command[] = [
   ...NODE_COMMANDS,
   ...GROUP_COMMANDS,
   ...IDENTITY_COMMANDS,
+  ...PLUGIN_COMMANDS,
   ...LOCAL_COMMANDS,
 ];

@@ -7,6 +7,7 @@ import { createHandlers } from '../http/handlers.ts';
 import { createServer } from '../http/server.ts';
 import type { IdentityDesk } from '../identity/desk.ts';
 import { LogRelay } from '../log-relay.ts';
+import { noPlugins } from '../testing/no-plugins.ts';
 import { deriveRoles, rolesDocument, type Who } from '../testing/roles-table.ts';
 import type { Caller } from './caller.ts';
 import { type Access, unauthenticated } from './enforce.ts';
@@ -70,7 +71,14 @@ const plain = (path: string, role: 'public' | 'viewer') => ({
 });
 const server = createServer({
   access,
-  handlers: createHandlers({ api, relay, desk, version: '0.0.0', self: () => ({ id: NODE }) }),
+  handlers: createHandlers({
+    api,
+    relay,
+    desk,
+    plugins: noPlugins(api, NODE),
+    version: '0.0.0',
+    self: () => ({ id: NODE }),
+  }),
   internal: relay.internalRoutes(),
   plain: [plain('/healthz', 'public'), ...['/readyz', '/metrics', '/openapi.json'].map((p) => plain(p, 'viewer'))],
   log: pino({ level: 'silent' }),

@@ -13,9 +13,11 @@ import { openAccess } from '../access/open.ts';
 import type { RateLimiter } from '../access/rate-limit.ts';
 import type { DaemonConfig } from '../config.ts';
 import type { Office } from '../identity/office.ts';
+import type { Peer } from '../identity/peer-call.ts';
 import { auditActor } from '../identity/views.ts';
 import { LogRelay } from '../log-relay.ts';
 import type { MetricsRegistry } from '../metrics-registry.ts';
+import { PluginDesk } from '../plugins/desk.ts';
 import type { PluginHouse } from '../plugins/house.ts';
 import { remoteLogs } from '../remote-logs.ts';
 import { VERSION } from '../version.ts';
@@ -51,13 +53,15 @@ export function createDaemonServer({
   office,
 }: DaemonServerDeps): FastifyInstance {
   const api = lateApi(member);
+  const tlsOf = (peer: Peer) => office?.tlsOf(peer);
   const relay = new LogRelay({
     api,
     local: workshop.logs,
     self: () => id,
     clock: systemClock,
-    remote: remoteLogs((peer) => office?.tlsOf(peer)),
+    remote: remoteLogs(tlsOf),
   });
+  const plugins = new PluginDesk({ api, self: id, house, tlsOf });
   const lag = monitorEventLoopDelay({ resolution: 20 });
   lag.enable();
   let scraped = { writes: 0, reads: 0 };
@@ -102,9 +106,10 @@ export function createDaemonServer({
       relay,
       version: VERSION,
       ...(office === undefined ? {} : { desk: office.desk }),
+      plugins,
       self: () => ({ id, ...(config.name === undefined ? {} : { name: config.name }) }),
     }),
-    internal: [...relay.internalRoutes(), ...(office?.routes ?? [])],
+    internal: [...relay.internalRoutes(), ...plugins.routes, ...(office?.routes ?? [])],
     ...(office === undefined
       ? { access: openAccess(limiter) }
       : { access: office.access, tls: office.keychain, audit: auditOf(office, counted) }),

@@ -15,6 +15,7 @@ import { permits } from '../access/permit.ts';
 import { RateLimiter } from '../access/rate-limit.ts';
 import type { IdentityDesk } from '../identity/desk.ts';
 import { LogRelay } from '../log-relay.ts';
+import { noPlugins } from '../testing/no-plugins.ts';
 import { createHandlers } from './handlers.ts';
 import { createServer } from './server.ts';
 
@@ -66,6 +67,7 @@ const server = createServer({
     api,
     relay,
     desk: nothing<IdentityDesk>(),
+    plugins: noPlugins(api, NODE),
     version: '0.0.0',
     self: () => ({ id: NODE }),
   }),

@@ -6,6 +6,7 @@ import { BoiError, validateLogQuery } from '@boi/core';
 import { actorOf, actorView } from '../access/caller.ts';
 import type { IdentityDesk } from '../identity/desk.ts';
 import type { LogRelay } from '../log-relay.ts';
+import type { PluginDesk } from '../plugins/desk.ts';
 import { createIdentityHandlers } from './identity-handlers.ts';
 import type { Call, Handlers } from './server.ts';
 import { streamSpecEvents } from './sse.ts';
@@ -17,9 +18,10 @@ export interface HandlerDeps {
   readonly version: string;
   /** Undefined: the node runs without identities. */
   readonly desk?: IdentityDesk;
+  readonly plugins: PluginDesk;
 }
 
-export function createHandlers({ api, relay, self, version, desk }: HandlerDeps): Handlers {
+export function createHandlers({ api, relay, self, version, desk, plugins }: HandlerDeps): Handlers {
   const project = async (params: Readonly<Record<string, string>>): Promise<ProjectId> =>
     (await api.project(params.prj as string)).id;
   const spec = async (params: Readonly<Record<string, string>>): Promise<{ prj: ProjectId; spc: SpecId }> => {
@@ -134,6 +136,7 @@ export function createHandlers({ api, relay, self, version, desk }: HandlerDeps)
       };
     },
     ...createIdentityHandlers(desk),
+    ...plugins.handlers,
   };
 }
 

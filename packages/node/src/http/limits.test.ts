@@ -10,6 +10,7 @@ import { afterEach, expect, test } from 'vitest';
 import { openAccess } from '../access/open.ts';
 import { RateLimiter } from '../access/rate-limit.ts';
 import { LogRelay } from '../log-relay.ts';
+import { noPlugins } from '../testing/no-plugins.ts';
 import { createHandlers } from './handlers.ts';
 import { createServer } from './server.ts';
 
@@ -36,7 +37,13 @@ async function listen(options: { connectionsMax?: number; perSecond?: number } =
   });
   server = createServer({
     access: openAccess(new RateLimiter(new VirtualClock(), options.perSecond ?? 0)),
-    handlers: createHandlers({ api, relay, version: '0.0.0', self: () => ({ id: NODE }) }),
+    handlers: createHandlers({
+      api,
+      relay,
+      plugins: noPlugins(api, NODE),
+      version: '0.0.0',
+      self: () => ({ id: NODE }),
+    }),
     plain: [],
     log: pino({ level: 'silent' }),
     ...(options.connectionsMax === undefined ? {} : { connectionsMax: options.connectionsMax }),

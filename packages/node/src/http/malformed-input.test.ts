@@ -14,6 +14,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openAccess } from '../access/open.ts';
 import { RateLimiter } from '../access/rate-limit.ts';
 import { LogRelay } from '../log-relay.ts';
+import { noPlugins } from '../testing/no-plugins.ts';
 import { createHandlers } from './handlers.ts';
 import { createServer } from './server.ts';
 
@@ -333,6 +334,7 @@ const server = createServer({
   handlers: createHandlers({
     api,
     relay,
+    plugins: noPlugins(api, 'nod_01h455vb4pex5vsknk084sn02q' as NodeId),
     version: '0.0.0',
     self: () => ({ id: 'nod_01h455vb4pex5vsknk084sn02q' as NodeId }),
   }),

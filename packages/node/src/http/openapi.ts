@@ -46,7 +46,9 @@ export function openApiDocument(version: string): Record<string, unknown> {
               ? { 'text/event-stream': { schema: { type: 'string' } } }
               : stream === 'ndjson'
                 ? { [LOG_STREAM_TYPE]: { schema: { type: 'string' } } }
-                : { 'application/json': { schema: plain(answer ?? {}) } },
+                : stream === 'text'
+                  ? { 'text/plain': { schema: { type: 'string' } } }
+                  : { 'application/json': { schema: plain(answer ?? {}) } },
         },
         default: { $ref: '#/components/responses/Problem' },
       },

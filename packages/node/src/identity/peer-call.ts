@@ -3,6 +3,7 @@
  * that of the very node that is meant: a node may be reached at an address that was another's, and one node's certificate
  * must not pass for another's.
  */
+import http from 'node:http';
 import https, { type RequestOptions } from 'node:https';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { BoiError, type Clock, ERROR_CODES, type ErrorCode, type NodeId, type Problem } from '@boi/core';
@@ -46,46 +47,64 @@ export class PeerCalls {
     this.#clock = clock;
   }
 
-  /** Throws the problem that was answered, or `unreachable` when it is not known whether the request arrived. */
+  /** As {@link postToPeer}, over mutual TLS. */
   post<A>(peer: Peer, path: string, body: unknown): Promise<A> {
-    const text = JSON.stringify(body);
-    return new Promise<A>((resolve, reject) => {
-      const fail = (cause: Error) =>
-        reject(
-          cause instanceof BoiError
-            ? cause
-            : new BoiError('unreachable', `${peer.id} at ${peer.address}: ${cause.message}`, { cause }),
-        );
-      const request = https.request(new URL(path, peer.address), {
-        ...peerTls(this.#keychain, this.#clock, peer.id),
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
-        timeout: TIMEOUT_MS,
-      });
-      request.on('timeout', () => request.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
-      request.on('error', fail);
-      request.on('response', (response) => {
-        const chunks: Buffer[] = [];
-        let bytes = 0;
-        response.on('error', fail);
-        response.on('data', (chunk: Buffer) => {
-          bytes += chunk.length;
-          if (bytes > ANSWER_BYTES_MAX) request.destroy(new Error(`an answer of over ${ANSWER_BYTES_MAX} bytes`));
-          else chunks.push(chunk);
-        });
-        response.on('end', () => {
-          try {
-            const answer: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-            if ((response.statusCode ?? 500) < 300) resolve(answer as A);
-            else fail(refusal(answer as Problem));
-          } catch (error) {
-            fail(error as Error);
-          }
-        });
-      });
-      request.end(text);
-    });
+    return postToPeer(peer, path, body, { tls: peerTls(this.#keychain, this.#clock, peer.id) });
   }
+}
+
+export interface PostOptions {
+  /** Undefined: nodes without identities speak plain HTTP. */
+  readonly tls: RequestOptions | undefined;
+  /** For the whole answer. Default 5 s. */
+  readonly timeoutMs?: number;
+}
+
+/** Throws the problem that was answered, or `unreachable` when it is not known whether the request arrived. */
+export function postToPeer<A>(
+  peer: Peer,
+  path: string,
+  body: unknown,
+  { tls, timeoutMs = TIMEOUT_MS }: PostOptions,
+): Promise<A> {
+  const text = JSON.stringify(body);
+  return new Promise<A>((resolve, reject) => {
+    const fail = (cause: Error) =>
+      reject(
+        cause instanceof BoiError
+          ? cause
+          : new BoiError('unreachable', `${peer.id} at ${peer.address}: ${cause.message}`, { cause }),
+      );
+    // A node with identities asks no other in plain HTTP: what says so would not be that node.
+    const request = (tls === undefined ? http : https).request(new URL(path, peer.address), {
+      ...tls,
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+      timeout: timeoutMs,
+    });
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+    request.on('error', fail);
+    request.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on('error', fail);
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > ANSWER_BYTES_MAX) request.destroy(new Error(`an answer of over ${ANSWER_BYTES_MAX} bytes`));
+        else chunks.push(chunk);
+      });
+      response.on('end', () => {
+        try {
+          const answer: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+          if ((response.statusCode ?? 500) < 300) resolve(answer as A);
+          else fail(refusal(answer as Problem));
+        } catch (error) {
+          fail(error as Error);
+        }
+      });
+    });
+    request.end(text);
+  });
 }
 
 function refusal({ code, detail, details }: Problem): BoiError {

@@ -66,6 +66,11 @@ export class PluginHouse {
     this.#supervisors = configs.map((config) => new PluginSupervisor(config, rest));
   }
 
+  /** By name. */
+  get all(): readonly PluginSupervisor[] {
+    return this.#supervisors;
+  }
+
   ofKind(kind: PluginConfig['kind']): readonly PluginSupervisor[] {
     return this.#supervisors.filter(({ config }) => config.kind === kind);
   }

@@ -84,6 +84,7 @@ export class PluginSupervisor {
   readonly #ledger: CrashLedger;
   #status: PluginStatus;
   #life: Life | undefined;
+  #introduced: PluginIntroduction | undefined;
   #loop: Promise<void> | undefined;
   #stopping = new AbortController();
   /** Of an operator; one at a time. */
@@ -106,6 +107,11 @@ export class PluginSupervisor {
 
   get status(): PluginStatus {
     return this.#status;
+  }
+
+  /** What it said in its last handshake, also while it does not run. */
+  get introduced(): PluginIntroduction | undefined {
+    return this.#introduced;
   }
 
   /** Begins; does not wait until the plugin is ready. A second call does nothing. */
@@ -259,6 +265,7 @@ export class PluginSupervisor {
       const hands = shakeHands(channel, this.#deps, leftMs(), this.config.tier);
       const introduction = await Promise.race([hands, ended, aborted(signal)]);
       this.#life = { process: running, channel, introduction };
+      this.#introduced = introduction;
       this.#become('ready', crashes);
       await Promise.race([ended, this.#watchHealth(channel, signal), aborted(signal)]);
       throw new PluginError(name, 'unavailable', 'it is being stopped');
