@@ -2,8 +2,9 @@
  * What every part of the protocol is given: the store, the keys, time, chance, and where to say what happened. One per
  * node; nothing in this package reaches for a global.
  */
-import type { Clock, NodeId, ProjectId, Random, SpecId, TaskId } from '@boi/core';
+import type { Clock, Random } from '@boi/core';
 import type { Store } from '@boi/store';
+import type { Events } from './events/events.ts';
 import type { Keys } from './keys.ts';
 
 /** Bound with the id of this node by whoever made it. */
@@ -22,16 +23,6 @@ export interface MetricSink {
   observe(name: string, value: number, labels?: Readonly<Record<string, string>>): void;
 }
 
-/** Something of the event catalogue happened on this node. Ids only, never names or secrets. */
-export interface ClusterEvent {
-  readonly kind: string;
-  readonly node?: NodeId;
-  readonly project?: ProjectId;
-  readonly spec?: SpecId;
-  readonly task?: TaskId;
-  readonly [field: string]: unknown;
-}
-
 export interface ClusterContext {
   readonly store: Store;
   readonly keys: Keys;
@@ -39,7 +30,7 @@ export interface ClusterContext {
   readonly random: Random;
   readonly log: Logger;
   readonly metrics: MetricSink;
-  readonly emit: (event: ClusterEvent) => void;
+  readonly events: Events;
   readonly config: ClusterConfig;
 }
 
@@ -88,6 +79,13 @@ export interface ClusterConfig {
   /** Failed starts in a row before the node cools down, and for how long. Default 3 and 300 000. */
   readonly cooldownAfter: number;
   readonly cooldownMs: number;
+  /** A node that was asked for must have joined within this long. Default 120 000. */
+  readonly provisionDeadlineMs: number;
+  /** Failed requests for a node in a row before a need cools down, and for how long. Default 3 and 300 000. */
+  readonly provisionFailuresMax: number;
+  readonly provisionCooldownMs: number;
+  /** A node that was made for a need is removed after so long without work. Default 300 000. */
+  readonly provisionIdleMs: number;
   /** How often old audit lines and join tokens are removed. Default 600 000. */
   readonly identityUpkeepMs: number;
   /** Audit lines are kept this long, and at most so many. Default 30 days and 100 000. */
@@ -116,6 +114,10 @@ export const DEFAULT_CONFIG: ClusterConfig = {
   progressMs: 1_000,
   cooldownAfter: 3,
   cooldownMs: 300_000,
+  provisionDeadlineMs: 120_000,
+  provisionFailuresMax: 3,
+  provisionCooldownMs: 300_000,
+  provisionIdleMs: 300_000,
   identityUpkeepMs: 600_000,
   auditKeepMs: 30 * 24 * 3600_000,
   auditLinesMax: 100_000,

@@ -2,7 +2,7 @@
  * The only place that builds or takes apart store keys. Layout: docs/architecture.md, "Keys". All keys are ASCII below one
  * prefix; names are percent-encoded. Ranges are half-open `[start, end)`.
  */
-import type { EventId, GroupId, NodeId, ProjectId, SpecId, TaskId, TokenId, UserId } from '@boi/core';
+import type { EventId, GroupId, NodeId, ProjectId, ProvisionId, SpecId, TaskId, TokenId, UserId } from '@boi/core';
 import { prefixEnd } from '@boi/store';
 
 export interface KeyRange {
@@ -80,11 +80,18 @@ export class Keys {
   groupsRev = () => `${this.prefix}groups/rev`;
   /** `groups/rev` included. */
   groups = () => range(`${this.prefix}groups/`);
+  /** Of a need: the hash of what its tasks require. */
+  provision = (hash: string) => `${this.prefix}provision/${hash}`;
+  provisions = () => range(`${this.prefix}provision/`);
+  provisioned = (prq: ProvisionId) => `${this.prefix}provisioned/${prq}`;
+  allProvisioned = () => range(`${this.prefix}provisioned/`);
   hold = (id: string) => `${this.prefix}holds/${id}`;
   holds = () => range(`${this.prefix}holds/`);
 
   plugin = (nod: NodeId, name: string) => `${this.prefix}plugins/${nod}/${enc(name)}`;
   plugins = () => range(`${this.prefix}plugins/`);
+  hooksMark = (nod: NodeId, plugin: string) => `${this.prefix}hooks-hwm/${nod}/${enc(plugin)}`;
+  hooksMarksOf = (nod: NodeId) => range(`${this.prefix}hooks-hwm/${nod}/`);
 
   ca = () => `${this.prefix}ca/current`;
   admin = (nod: NodeId) => `${this.prefix}ca/admins/${nod}`;

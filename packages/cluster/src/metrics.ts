@@ -18,6 +18,11 @@ export const METRICS = {
     type: 'counter',
     help: 'Keep-alives not sent because the claim loop did not turn.',
   },
+  boi_core_events_total: {
+    type: 'counter',
+    help: 'Events of the catalogue that this node emitted, by kind.',
+    labels: ['kind'],
+  },
   boi_core_store_reachable: { type: 'gauge', help: '1 while the store answers this node, else 0.' },
   boi_core_store_unreachable_seconds: {
     type: 'gauge',
@@ -83,6 +88,16 @@ export const METRICS = {
     help: 'Entries moved between queues, other than by requeues of own claims.',
     labels: ['why'],
   },
+  boi_core_provision_requests_total: {
+    type: 'counter',
+    help: 'Requests for a node made or ended by this node: requested, fulfilled, failed.',
+    labels: ['outcome'],
+  },
+  boi_core_provision_seconds: {
+    type: 'histogram',
+    help: 'From asking for a node to its having joined, by wall clocks.',
+  },
+  boi_core_provisioned_nodes: { type: 'gauge', help: 'Nodes made by provisioners that this node looks after.' },
   boi_core_buffered_results: { type: 'gauge', help: 'Results kept on disk until the store takes them.' },
   boi_core_consecutive_start_failures: { type: 'gauge', help: 'Tasks in a row that could not be started here.' },
   boi_core_cooldowns_total: { type: 'counter', help: 'Times this node took itself out of placement.' },

@@ -1,12 +1,13 @@
 /** How a daemon (or the simulator, or the benchmark) puts a node together. Implemented by node.ts. */
-import type { Clock, NodeId, Random, TaskReport, TaskRunner } from '@boi/core';
+import type { Clock, EventPort, NodeId, Random, TaskReport, TaskRunner } from '@boi/core';
 import type { Store } from '@boi/store';
 import type { ClusterApi } from './api/api-types.ts';
 import type { FallbackFile } from './api/local-fallback.ts';
-import type { ClusterConfig, ClusterEvent, Logger, MetricSink } from './context.ts';
+import type { ClusterConfig, Logger, MetricSink } from './context.ts';
 import type { Ailment } from './membership/ailments.ts';
 import type { MembershipSnapshot } from './membership/membership-types.ts';
 import type { RouterPort } from './placement/placement-types.ts';
+import type { ProvisionerOptions } from './provision/ports.ts';
 
 export interface NodeIdentity {
   readonly id: NodeId;
@@ -16,6 +17,8 @@ export interface NodeIdentity {
   readonly version: string;
   readonly capabilities: Readonly<Record<string, string | number | boolean>>;
   readonly slots: number;
+  /** It has a plugin that makes nodes. Default false. */
+  readonly provisioner?: boolean;
 }
 
 /** A finished task whose commit has no definite answer yet; kept on disk while the store is away. */
@@ -47,7 +50,8 @@ export interface ClusterNodeOptions {
   readonly random: Random;
   readonly log: Logger;
   readonly metrics: MetricSink;
-  readonly emit: (event: ClusterEvent) => void;
+  /** Who takes the events of the catalogue. Default: nobody. */
+  readonly events?: EventPort;
   readonly config?: Partial<ClusterConfig>;
   readonly identity: NodeIdentity;
   /** Id of the cluster this node has a certificate of: `start` rejects with `wrong-state` for any other, or none. Default: makes one if there is none. */
@@ -56,6 +60,8 @@ export interface ClusterNodeOptions {
   readonly buffer: ResultBuffer;
   /** Asked where tasks should go. Default: nobody is. */
   readonly router?: RouterPort;
+  /** Asked for nodes when tasks wait that no live node is made for. Goes with `identity.provisioner`. Default: nobody is. */
+  readonly provisioner?: ProvisionerOptions;
   /** Where local fallback is kept. Default: nowhere, and it ends with the process. */
   readonly fallbackFile?: FallbackFile;
 }

@@ -54,7 +54,6 @@ async function join(n: number, slots: number) {
     random: systemRandom,
     log: silentLogger,
     metrics: NO_METRICS,
-    emit: () => {},
     identity: { id: testNode(n), address: 'http://127.0.0.1:1', version: '0.1.0', capabilities: {}, slots },
     runner,
     buffer: new MemoryBuffer(),

@@ -6,7 +6,7 @@
  * (restart.ts). After a lost session the same again from the registration on. Order of stop: no more claims, queue handed
  * over, running tasks waited for and then requeued, commits, duties, and the lease last, so that nobody waits for it to end.
  */
-import { sleep } from '@boi/core';
+import { NO_EVENTS, sleep } from '@boi/core';
 import type { Revision } from '@boi/store';
 import { Api } from './api/api.ts';
 import type { ClusterApi } from './api/api-types.ts';
@@ -26,6 +26,8 @@ import { Shares } from './claim/shares.ts';
 import { Committer } from './commit/commit.ts';
 import { type ClusterContext, DEFAULT_CONFIG } from './context.ts';
 import type { NodeDeps } from './deps.ts';
+import { Events } from './events/events.ts';
+import { settleIntent } from './events/settle-intent.ts';
 import { initCluster, requireCluster } from './init.ts';
 import { Keys } from './keys.ts';
 import { type Ailment, Ailments } from './membership/ailments.ts';
@@ -37,6 +39,7 @@ import type { MembershipSnapshot } from './membership/membership-types.ts';
 import { NodeSession } from './membership/session.ts';
 import { checkVersion, SkewWatch } from './membership/version-skew.ts';
 import type { ClusterNodeHandle, ClusterNodeOptions, NodeStatus } from './node-types.ts';
+import type { QueueEntry, Stored } from './records.ts';
 import { NodeServices } from './services.ts';
 
 /** For running tasks when the daemon stops and nobody said otherwise. */
@@ -78,11 +81,29 @@ export class ClusterNode implements ClusterNodeHandle {
 
   constructor(options: ClusterNodeOptions) {
     this.#options = options;
-    const { identity, runner, clock, random, log, metrics, emit, buffer } = options;
+    const { identity, runner, clock, random, log, metrics, buffer } = options;
     const config = { ...DEFAULT_CONFIG, ...options.config };
-    this.#health = new StoreHealth({ clock, log, metrics, emit, node: identity.id });
+    const events = new Events({
+      port: options.events ?? NO_EVENTS,
+      clock,
+      random,
+      node: identity.id,
+      log,
+      metrics,
+      settle: (intended) => settleIntent(ctx, intended),
+    });
+    this.#health = new StoreHealth({ clock, log, metrics, events, node: identity.id });
     const store = this.#health.observe(options.store);
-    const ctx = { store, keys: new Keys(options.prefix), clock, random, log, metrics, emit, config };
+    const ctx: ClusterContext = {
+      store,
+      keys: new Keys(options.prefix),
+      clock,
+      random,
+      log,
+      metrics,
+      events,
+      config,
+    };
     this.#ctx = ctx;
     this.#membership = new StoreMembership(ctx);
     this.#session = new NodeSession({
@@ -135,14 +156,15 @@ export class ClusterNode implements ClusterNodeHandle {
       () => this.#loop.wake(),
     );
     this.#shares = new Shares(ctx);
-    this.#services = new NodeServices(deps, {
+    const work = {
       held,
       queue: this.#queue,
       capacity: identity.slots,
-      lost: (entry) => this.#isReady() && this.#queue.isLost(entry),
+      lost: (entry: Stored<QueueEntry>) => this.#isReady() && this.#queue.isLost(entry),
       mayClaim: () => this.#mayClaim(),
       wake: () => this.#loop.wake(),
-    });
+    };
+    this.#services = new NodeServices(deps, work, options.provisioner);
     this.#drain = new Drain({
       deps,
       queue: this.#queue,
@@ -266,15 +288,16 @@ export class ClusterNode implements ClusterNodeHandle {
     await this.#queue.mirror.stop();
     await this.#membership.stop();
     this.#health.stop();
+    await this.#ctx.events.stop();
   }
 
   /** Everything between registering and the first claim; tried until it succeeds or the session is over. Never rejects. */
   async #prepare(epoch: Revision): Promise<void> {
-    const { clock, log, emit } = this.#ctx;
+    const { clock, log, events } = this.#ctx;
     const { self } = this.#deps;
     const before = this.#preparing;
-    emit({ kind: 'node.joined', node: self, epoch });
-    if (this.#wasLost && this.#ailments.list.length === 0) emit({ kind: 'node.recovered', node: self });
+    events.tell({ kind: 'node.joined', node: self, epoch });
+    if (this.#wasLost && this.#ailments.list.length === 0) events.tell({ kind: 'node.recovered', node: self });
     this.#wasLost = false;
     await before;
     while (this.#session.epoch() === epoch && !this.#stopping.signal.aborted) {
@@ -302,12 +325,12 @@ export class ClusterNode implements ClusterNodeHandle {
   }
 
   #lost(): void {
-    const { emit, log } = this.#ctx;
+    const { events, log } = this.#ctx;
     this.#ready = undefined;
     if (this.#stopping.signal.aborted) return;
     this.#wasLost = true;
     log.warn({}, 'the session is lost: no claims, results are kept until it is back');
-    emit({ kind: 'node.degraded', node: this.#deps.self, reason: 'session-lost' });
+    events.tell({ kind: 'node.degraded', node: this.#deps.self, reason: 'session-lost' });
     // The guard has stopped these by now unless the session ended early: its record was removed, or the lease.
     for (const { entry, running } of this.#held.all()) if (entry.exclusive) running?.cancel({ force: true });
   }

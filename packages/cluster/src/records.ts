@@ -44,6 +44,8 @@ export const NodeRecord = Type.Object({
   capabilities: Type.Record(Str, Type.Union([Str, Type.Number(), Type.Boolean()])),
   slots: Nat,
   startedAt: Nat,
+  /** It has a plugin that makes nodes. */
+  provisioner: opt(Type.Boolean()),
 });
 export type NodeRecord = Static<typeof NodeRecord>;
 
@@ -149,7 +151,7 @@ export const BlockedRecord = Type.Object({
 });
 export type BlockedRecord = Static<typeof BlockedRecord>;
 
-const RequirementRecord = Type.Union([
+export const RequirementRecord = Type.Union([
   Type.Object({ key: Str, op: Type.Literal('eq'), value: Str }),
   Type.Object({ key: Str, op: Type.Literal('in'), values: Type.Array(Str) }),
   Type.Object({ key: Str, op: Type.Literal('exists'), value: Type.Boolean() }),

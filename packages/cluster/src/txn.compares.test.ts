@@ -111,7 +111,7 @@ async function requeued(scene: Scene): Promise<Txn> {
   const retries = { max: 3, backoffMs: 0, backoffMaxMs: 0 } as never;
   const ending = decideEnding({ self: one, held, report, retries, deliveriesMax: 3, nowMs: 0, random: f.random });
   if (ending.kind !== 'requeue') throw new Error('not retried');
-  return requeueTxn(deps, held, ending);
+  return (await requeueTxn(deps, held, ending)).txn;
 }
 
 async function released(scene: Scene, requires = {}): Promise<Txn> {

@@ -47,9 +47,9 @@ export interface EventPort {
   hasRoom(kinds: readonly EventKind[]): boolean;
   /** Resolves when there is room for these kinds, or the signal aborts. */
   untilRoom(kinds: readonly EventKind[], signal: AbortSignal): Promise<void>;
-  /** Resolves when it is on disk for all who must not miss it; waits for room. Rejects when it cannot be written. */
+  /** Resolves when it is on disk for all who must not miss it; waits for room. Rejects when the signal aborts, or at the end. */
   tell(events: readonly BoiEvent[], options?: EmitOptions): Promise<void>;
-  /** As `tell`, for what is about to happen. The answer is in the order of the events. */
+  /** As `tell`, for what is about to happen; rejects also when it cannot be written. The answer is in the order of the events. */
   intend(events: readonly IntendedEvent[], options?: EmitOptions): Promise<readonly EventIntent[]>;
 }
 

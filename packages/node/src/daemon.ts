@@ -30,6 +30,8 @@ import { Office } from './identity/office.ts';
 import { loadIdentity } from './identity.ts';
 import { NODE_METRICS } from './metrics.ts';
 import { MetricsRegistry } from './metrics-registry.ts';
+import { ClusterPorts } from './plugins/cluster-ports.ts';
+import { NodeHooks } from './plugins/hooks.ts';
 import { PluginHouse } from './plugins/house.ts';
 import { readPluginFiles } from './plugins/plugin-file.ts';
 import { checkTaskUser, TaskPlugins } from './plugins/task-plugins.ts';
@@ -88,10 +90,8 @@ export class Daemon {
       const log = rootLog.child({ node: id });
       const metrics = new MetricsRegistry({ ...METRICS, ...NODE_METRICS });
       const store = observedStore(plainStore, metrics);
-      const emit = (event: ClusterEvent): void => {
-        metrics.count('boi_core_events_total', 1, { kind: event.kind });
-        log.debug({ event }, 'event');
-      };
+      const tell = (event: ClusterEvent) => hooks.tell(event);
+      const ports = new ClusterPorts({ log, tell });
       const house = new PluginHouse(plugins, {
         dataDir: await realpath(dataDir),
         clock: systemClock,
@@ -101,7 +101,20 @@ export class Daemon {
         crashLog: new CrashRecords(store, new Keys(config.prefix), id),
         log,
         metrics,
-        tell: emit,
+        mask: ports.mask,
+        tell,
+      });
+      const hooks: NodeHooks = new NodeHooks({
+        supervisors: house.ofKind('hooks'),
+        dataDir,
+        node: id,
+        store,
+        ...(config.prefix === undefined ? {} : { prefix: config.prefix }),
+        clock: systemClock,
+        random: systemRandom,
+        log,
+        metrics,
+        behind: (plugin, isBehind) => house.health.behind(plugin, isBehind),
       });
       let node: ClusterNodeHandle | undefined;
       const member = (): ClusterNodeHandle => {
@@ -130,6 +143,7 @@ export class Daemon {
         metrics,
         workshop,
         house,
+        hooks,
         member,
         counted: store,
         limiter,
@@ -141,9 +155,12 @@ export class Daemon {
       const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
       const address = config.advertise ?? `${secure ? 'https' : 'http'}://${host}:${port}`;
 
+      undo.push(() => hooks.stop());
+      await hooks.start();
       undo.push(() => house.stop());
       await house.start();
       taskPlugins.start();
+      const { router, provisioner } = ports.of(house, office?.joinTokens());
       const clusterNode = new ClusterNode({
         store,
         ...(config.prefix === undefined ? {} : { prefix: config.prefix }),
@@ -152,7 +169,7 @@ export class Daemon {
         random: systemRandom,
         log,
         metrics,
-        emit,
+        events: hooks.hub,
         config: clusterConfig(config),
         identity: {
           id,
@@ -161,7 +178,10 @@ export class Daemon {
           version: VERSION,
           capabilities: { ...capabilities(config), ...taskPlugins.capabilities },
           slots: config.slots ?? hostFacts().cpus,
+          provisioner: provisioner !== undefined,
         },
+        ...(router === undefined ? {} : { router }),
+        ...(provisioner === undefined ? {} : { provisioner }),
         runner: workshop.runner,
         buffer: workshop.buffer,
         fallbackFile: new StoredFallback(dataDir, () => systemClock.now()),
@@ -172,7 +192,20 @@ export class Daemon {
       node = clusterNode;
       office?.start(address);
       log.info({ address, version: VERSION, slots: config.slots ?? hostFacts().cpus }, 'ready');
-      return new Daemon({ config, id, address, lock, store, log, server, workshop, house, office, node: clusterNode });
+      return new Daemon({
+        config,
+        id,
+        address,
+        lock,
+        store,
+        log,
+        server,
+        workshop,
+        house,
+        hooks,
+        office,
+        node: clusterNode,
+      });
     } catch (error) {
       for (const step of undo.reverse()) await step().catch((cause) => rootLog.warn({ err: cause }, 'while giving up'));
       throw error;
@@ -190,13 +223,14 @@ export class Daemon {
   }
 
   async #stop(drainMs: number): Promise<void> {
-    const { node, server, workshop, house, office, store, lock, log } = this.#parts;
+    const { node, server, workshop, house, hooks, office, store, lock, log } = this.#parts;
     log.info({ drainMs }, 'stopping');
     const steps: [string, () => Promise<unknown>][] = [
       ['leaving the cluster', () => node.stop({ drainMs })],
       ['closing the API', () => server.close()],
       ['stopping the upkeep of credentials', async () => office?.stop()],
       ['stopping the worker', () => workshop.stop()],
+      ['closing the logs of events', () => hooks.stop()],
       ['stopping the plugins', () => house.stop()],
       ['closing the store', () => store.close()],
       ['releasing the data directory', () => lock.release()],
@@ -219,6 +253,7 @@ interface Parts {
   readonly server: FastifyInstance;
   readonly workshop: Workshop;
   readonly house: PluginHouse;
+  readonly hooks: NodeHooks;
   readonly office: Office | undefined;
   readonly node: ClusterNodeHandle;
 }
@@ -276,6 +311,8 @@ function clusterConfig(config: DaemonConfig): Partial<ClusterConfig> {
     archiveKeepMs: config['archive-keep'],
     archiveSpecsMax: config['archive-specs'],
     archiveBytesMax: config['archive-bytes'],
+    provisionDeadlineMs: config['provision-deadline'],
+    provisionIdleMs: config['provision-idle'],
   };
 }
 

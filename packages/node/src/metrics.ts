@@ -34,10 +34,20 @@ export const NODE_METRICS = {
     type: 'counter',
     help: 'Results given up because their buffer on disk was full; their tasks run again.',
   },
-  boi_core_events_total: {
+  boi_core_hook_backlog: {
+    type: 'gauge',
+    help: 'Events that a hooks plugin has not acknowledged, by its name.',
+    labels: ['plugin'],
+  },
+  boi_core_hook_drops_total: {
     type: 'counter',
-    help: 'Events of the catalogue that this node emitted, by kind.',
-    labels: ['kind'],
+    help: 'Events that a hooks plugin of the best-effort tier did not get for want of room, by its name.',
+    labels: ['plugin'],
+  },
+  boi_core_hook_saturations_total: {
+    type: 'counter',
+    help: 'Times the work of this node had to wait for a plugin of the audit tier, by its name.',
+    labels: ['plugin'],
   },
   boi_core_plugin_ready: {
     type: 'gauge',

@@ -2,8 +2,8 @@
  * One host of the simulated cluster: a node's process, which may crash, freeze, stop and start again; its task processes;
  * its disk, that is the buffer of results, which survives the process unless it is lost too.
  */
-import { type ClusterConfig, type ClusterEvent, ClusterNode, type Logger } from '@boi/cluster';
-import { VirtualRunner, type Witness } from '@boi/cluster/testing';
+import { type ClusterConfig, ClusterNode, type Logger } from '@boi/cluster';
+import { type RecordedEvent, RecordingPort, VirtualRunner, type Witness } from '@boi/cluster/testing';
 import { BoiError, type NodeId } from '@boi/core';
 import { SeededRandom, type VirtualClock } from '@boi/core/testing';
 import type { MemoryServer } from '@boi/store';
@@ -64,7 +64,7 @@ export class Host {
   #weather: Weather = 'fair';
   state: HostState = 'off';
   cut = false;
-  readonly events: ClusterEvent[] = [];
+  readonly events: RecordedEvent[] = [];
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -261,10 +261,13 @@ export class Host {
         gauge: quiet,
         observe: quiet,
       },
-      emit: (event) => {
-        referee.trace(`${n} ${event.kind}`);
-        this.events.push(event);
-      },
+      events: new RecordingPort({
+        onEvent: (event) => {
+          referee.trace(`${n} ${event.kind}`);
+          this.events.push(event);
+        },
+        onProblem: (problem) => referee.violate(`node ${n}: ${problem}`),
+      }),
       config,
       identity: {
         id,

@@ -32,6 +32,7 @@ import type { NodeDeps } from '../deps.ts';
 import type { AcceptProgress } from '../spec/draft.ts';
 import type { Api } from './api.ts';
 import type { Actor, ClusterApi, LogPlaces, NodePage, Page, Stale } from './api-types.ts';
+import { roomToDispatch } from './audit-room.ts';
 import { cachedCluster, cachedNode, cachedNodes } from './cached-views.ts';
 import type { LocalFallback } from './local-fallback.ts';
 import { outcomeUnknown, Reach } from './reach.ts';
@@ -59,7 +60,11 @@ export class GuardedApi implements ClusterApi {
     return this.#read(() => this.#api.project(idOrName));
   }
 
-  async dispatch(project: ProjectId, body: DispatchBody, actor?: Actor): Promise<DispatchAnswer> {
+  dispatch(project: ProjectId, body: DispatchBody, actor?: Actor): Promise<DispatchAnswer> {
+    return this.#dispatching(project, () => this.#dispatch(project, body, actor));
+  }
+
+  async #dispatch(project: ProjectId, body: DispatchBody, actor?: Actor): Promise<DispatchAnswer> {
     this.#options.fallback.refuse();
     let progress: AcceptProgress | undefined;
     const { idempotencyKey } = body;
@@ -112,9 +117,25 @@ export class GuardedApi implements ClusterApi {
     return this.#write(() => this.#api.cancelSpec(project, spec, actor));
   }
 
-  async retrySpec(project: ProjectId, spec: SpecId, key?: string, actor?: Actor): Promise<DispatchAnswer> {
-    this.#options.fallback.refuse();
-    return this.#write(() => this.#api.retrySpec(project, spec, key, actor));
+  retrySpec(project: ProjectId, spec: SpecId, key?: string, actor?: Actor): Promise<DispatchAnswer> {
+    return this.#dispatching(project, () => {
+      this.#options.fallback.refuse();
+      return this.#write(() => this.#api.retrySpec(project, spec, key, actor));
+    });
+  }
+
+  /** Not while the audit is full, which the caller is told; each other refusal is an event. */
+  async #dispatching(project: ProjectId, work: () => Promise<DispatchAnswer>): Promise<DispatchAnswer> {
+    const { ctx } = this.#options.deps;
+    await roomToDispatch(ctx);
+    try {
+      return await work();
+    } catch (error) {
+      const reason = error instanceof BoiError ? error.code : 'internal';
+      // It may be accepted yet.
+      if (reason !== 'outcome-unknown') ctx.events.tell({ kind: 'dispatch.refused', project, reason });
+      throw error;
+    }
   }
 
   resolveTask(project: ProjectId, idOrPath: string): Promise<TaskId> {

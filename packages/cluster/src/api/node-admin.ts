@@ -13,10 +13,12 @@ import {
   type RouteQuery,
   sleep,
 } from '@boi/core';
-import { type Compare, type KeyValue, type Op, unchanged } from '@boi/store';
+import { ABSENT, type Compare, type KeyValue, type Op, unchanged } from '@boi/store';
 import { pages } from '../base/pages.ts';
 import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
+import type { ClusterEvent } from '../events/cluster-event.ts';
+import { appliedOrNot, type Bringing } from '../events/events.ts';
 import { lastPart } from '../keys.ts';
 import { isSchedulable } from '../membership/membership-types.ts';
 import { queueOwners } from '../placement/queue-scan.ts';
@@ -146,13 +148,18 @@ async function swap(
   key: string,
   signal: AbortSignal,
   change: (kv: KeyValue | undefined) => Op | undefined,
+  bringing: (kv: KeyValue | undefined) => Bringing = () => ({ kinds: [], events: () => [] }),
 ): Promise<void> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const { kv } = await ctx.store.get(key);
     const op = change(kv);
     if (op === undefined) return;
     const compare: Compare = unchanged(key, kv?.modRevision ?? ('0' as KeyValue['modRevision']));
-    const answer = await settleTxn(ctx, signal, { compares: [compare], success: [op] });
+    const answer = await ctx.events.bringing(
+      bringing(kv),
+      () => settleTxn(ctx, signal, { compares: [compare], success: [op] }),
+      appliedOrNot,
+    );
     if (answer.outcome === 'applied') return;
     // Its own effect, or another's: the next turn reads which, and changes nothing that is as wanted.
     await sleep(ctx.clock, AGAIN_MS, signal);
@@ -163,22 +170,26 @@ async function swap(
 export async function setPaused(deps: NodeDeps, paused: boolean, signal: AbortSignal, actor?: Actor): Promise<void> {
   const { ctx } = deps;
   const key = ctx.keys.cluster();
-  let changed = false;
-  await swap(deps, key, signal, (kv) => {
+  const at = ctx.clock.now();
+  // Events hold ids, never names.
+  const by = actor !== undefined && isId(actor.name, 'user') ? { actor: actor.name } : {};
+  const event: ClusterEvent = { kind: paused ? 'cluster.paused' : 'cluster.resumed', ...by };
+  const bringing = (kv: KeyValue | undefined): Bringing => ({
+    kinds: [event.kind],
+    events: () => [{ event, trace: { source: key, base: kv?.modRevision ?? ABSENT, at: String(at) } }],
+    options: { signal, urgent: true },
+  });
+  const decide = (kv: KeyValue | undefined): Op | undefined => {
     if (kv === undefined) throw new BoiError('not-found', 'there is no cluster record');
     const { paused: was, ...rest } = codecs.cluster.decode(kv.key, kv.value);
     if ((was !== undefined) === paused) return undefined;
-    changed = true;
     return {
       op: 'put',
       key,
-      value: codecs.cluster.encode({ ...rest, ...(paused ? { paused: mark(deps, actor) } : {}) }),
+      value: codecs.cluster.encode({ ...rest, ...(paused ? { paused: { ...mark(deps, actor), at } } : {}) }),
     };
-  });
-  if (!changed) return;
-  // Events hold ids, never names.
-  const by = actor !== undefined && isId(actor.name, 'user') ? { actor: actor.name } : {};
-  ctx.emit({ kind: paused ? 'cluster.paused' : 'cluster.resumed', ...by });
+  };
+  await swap(deps, key, signal, decide, bringing);
 }
 
 export async function clusterView(deps: NodeDeps, specCount: SpecCount): Promise<ClusterView> {

@@ -20,7 +20,7 @@ const AWAY_AFTER_MS = 1_000;
 const GAUGE_EVERY_MS = 1_000;
 const LOG_EVERY_MS = 5_000;
 
-export interface StoreHealthOptions extends Pick<ClusterContext, 'log' | 'metrics' | 'emit'> {
+export interface StoreHealthOptions extends Pick<ClusterContext, 'log' | 'metrics' | 'events'> {
   readonly clock: Clock;
   readonly node: NodeId;
 }
@@ -85,13 +85,13 @@ export class StoreHealth {
   }
 
   #lost(error: unknown): void {
-    const { log, metrics, emit, node, clock } = this.#options;
+    const { log, metrics, events, node, clock } = this.#options;
     this.#told = true;
     this.#awaySinceMono = this.#answeredMono;
     metrics.gauge('boi_core_store_reachable', 0);
     metrics.gauge('boi_core_store_unreachable_seconds', (this.awayMs ?? 0) / 1000);
     log.warn({ err: error }, 'the store cannot be reached: running tasks go on, nothing new is taken or accepted');
-    emit({ kind: 'cluster.partition_detected', node });
+    events.tell({ kind: 'cluster.partition_detected', node });
     this.#watch(clock.mono() + LOG_EVERY_MS);
   }
 
@@ -107,7 +107,7 @@ export class StoreHealth {
   }
 
   #healed(awayMs: number): void {
-    const { log, metrics, emit, node } = this.#options;
+    const { log, metrics, events, node } = this.#options;
     const lastedMs = Math.round(awayMs);
     this.#awaySinceMono = undefined;
     this.#timer?.cancel();
@@ -115,7 +115,7 @@ export class StoreHealth {
     metrics.gauge('boi_core_store_reachable', 1);
     metrics.gauge('boi_core_store_unreachable_seconds', 0);
     log.info({ lastedMs }, 'the store is reached again');
-    emit({ kind: 'cluster.partition_healed', node, lastedMs });
+    events.tell({ kind: 'cluster.partition_healed', node, lastedMs });
   }
 }
 

@@ -11,7 +11,8 @@
  * long: behind tasks that run for an hour a claim would keep work from nodes that are idle, since only what is not claimed
  * can be stolen.
  *
- * Every turn is a heartbeat, whether it claims or not: the session renews its lease only while the loop turns.
+ * Every turn is a heartbeat, whether it claims or not: the session renews its lease only while the loop turns. While a plugin
+ * of the audit tier is behind it turns and claims nothing, and what comes meanwhile counts as not considered (see wedge.ts).
  */
 import type { ProjectId, TaskId } from '@boi/core';
 import { ABSENT, type Revision } from '@boi/store';
@@ -20,7 +21,7 @@ import type { Change } from '../base/mirror.ts';
 import type { QueueEntry } from '../records.ts';
 import { type Candidate, type Pick, planClaims } from './claim-plan.ts';
 import { LookAhead, type LookAheadOptions } from './look-ahead.ts';
-import { Claimer, type ClaimerOptions } from './make-claims.ts';
+import { CLAIM_EVENTS, Claimer, type ClaimerOptions } from './make-claims.ts';
 import { Misfits } from './misfits.ts';
 
 /** Claims in one request. */
@@ -57,6 +58,8 @@ export class ClaimLoop {
   readonly #lookAhead: LookAhead;
   readonly #claimer: Claimer;
   #running: Promise<void> | undefined;
+  /** While an audit plugin is behind. */
+  #roomy: Promise<void> | undefined;
   readonly #stopping = new AbortController();
 
   constructor(options: ClaimLoopOptions) {
@@ -125,10 +128,14 @@ export class ClaimLoop {
   /** Answers in how many milliseconds the next entry is due, if one waits. */
   async #turn(): Promise<number | undefined> {
     const { deps, queue, locks, mayClaim, turned } = this.#options;
+    const { events } = deps.ctx;
     this.#beatMono = deps.ctx.clock.mono();
     const nextMs = queue.advance();
     const considered = queue.mirror.revision;
-    if (mayClaim() && this.#beatMono >= this.#notBeforeMono) {
+    // What waits behind an audit is as good as not looked at: another node may take it.
+    const audited = events.hasRoom(CLAIM_EVENTS);
+    if (!audited) this.#awaitRoom();
+    if (mayClaim() && audited && this.#beatMono >= this.#notBeforeMono) {
       const picks = this.#plan();
       await this.#sending(() => this.#lookAhead.handBackLate());
       await this.#sending(() => this.#misfits.handOver());
@@ -139,9 +146,18 @@ export class ClaimLoop {
       }
     }
     locks.tidy((project, hash) => queue.waitsForLock(project, hash));
-    this.#scanned = considered;
+    if (audited) this.#scanned = considered;
     turned();
     return nextMs;
+  }
+
+  /** The loop goes on turning meanwhile: it is not hung, and keeps its lease. */
+  #awaitRoom(): void {
+    const { signal } = this.#stopping;
+    this.#roomy ??= this.#options.deps.ctx.events.untilRoom(CLAIM_EVENTS, signal).finally(() => {
+      this.#roomy = undefined;
+      this.wake();
+    });
   }
 
   /** While requests are under way the loop does not turn, and is not expected to. */

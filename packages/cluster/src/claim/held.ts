@@ -7,9 +7,16 @@
  * Slots are taken from starting to ended. A held task that was taken away is stopped and dropped without a commit; it stays
  * in the table until its last process is gone, so that no newer copy starts beside it.
  */
-import { type NodeId, type ProjectId, type RunningTask, type SpecId, specOf, type TaskId } from '@boi/core';
+import {
+  type EventPayload,
+  type NodeId,
+  type ProjectId,
+  type RunningTask,
+  type SpecId,
+  specOf,
+  type TaskId,
+} from '@boi/core';
 import type { Revision } from '@boi/store';
-import type { ClusterEvent } from '../context.ts';
 import type { QueueEntry, SpecHeader, Stored } from '../records.ts';
 
 export interface Held {
@@ -149,8 +156,12 @@ function occupies({ phase }: Held): boolean {
 }
 
 /** What every event about a claim says. */
-export function claimEvent(self: NodeId, held: Held, kind: string, more: object = {}): ClusterEvent {
-  const { task, spec, project, fence, entry } = held;
+export type ClaimFacts = EventPayload<'task.claimed'> & { readonly project: ProjectId };
+
+export function claimFacts(
+  executor: NodeId,
+  { task, spec, project, fence, entry }: Pick<Held, 'task' | 'spec' | 'project' | 'entry'> & { readonly fence: string },
+): ClaimFacts {
   const { attempt, deliveries: delivery } = entry;
-  return { kind, project, task, spec, executor: self, attempt, delivery, fence, ...more };
+  return { project, task, spec, executor, attempt, delivery, fence };
 }

@@ -9,11 +9,14 @@
  * A refusal for a slot in use is definite for the request that was answered, not for a copy of it that is still under way: the
  * slot may be free when that arrives. Such a claim is heard of from the own queue, and held like any other.
  */
-import { randomHex, type TaskId } from '@boi/core';
+import { randomHex, specOf, type TaskId } from '@boi/core';
 import { ABSENT, type BatchItemAnswer, batchItemsMax, compareRevisions, type Revision } from '@boi/store';
 import type { Change } from '../base/mirror.ts';
 import { settleBatch } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
+import type { Foretold } from '../events/cluster-event.ts';
+import type { Intents } from '../events/events.ts';
+import { FENCE_UNKNOWN } from '../events/settle-intent.ts';
 import { lastPart } from '../keys.ts';
 import type { MembershipSnapshot } from '../membership/membership-types.ts';
 import { codecs, type QueueEntry } from '../records.ts';
@@ -21,7 +24,7 @@ import { gotten } from '../spec/spec-ref.ts';
 import { claimCompares } from './claim-compares.ts';
 import type { Pick } from './claim-plan.ts';
 import { type Claiming, claimTxn, headerIn } from './claim-txn.ts';
-import { claimEvent, type Held, type HeldTasks, newHeld } from './held.ts';
+import { type ClaimFacts, claimFacts, type Held, type HeldTasks, newHeld } from './held.ts';
 import type { Locks } from './locks.ts';
 import type { OwnQueue } from './own-queue.ts';
 import type { Runs } from './run.ts';
@@ -31,6 +34,9 @@ import { standing } from './standing.ts';
 const BATCH_CHARS_MAX = 600_000;
 /** After a request that the store refused for another reason than a compare. */
 const ERROR_PAUSE_MS = 1_000;
+
+/** What a batch of claims may emit when it is made. */
+export const CLAIM_EVENTS = ['task.claimed'] as const;
 
 export interface ClaimerOptions {
   readonly deps: NodeDeps;
@@ -76,7 +82,14 @@ export class Claimer {
     const sentMono = clock.mono();
     /** To be planned again as the mirror shows them. */
     let again: readonly Claiming[] = [];
+    let intents: Intents | undefined;
     try {
+      // Urgent: the loop has asked for room, and must not wait here, where it does not turn.
+      const intending = ctx.events.intend(CLAIM_EVENTS, () => items.map((item) => this.#foretold(item, nonce)), {
+        signal: session.signal(),
+        urgent: true,
+      });
+      if (intending !== undefined) intents = await intending;
       const answer = await settleBatch(ctx, session.signal(), {
         compares: [
           ...session.compares(),
@@ -95,11 +108,13 @@ export class Claimer {
         const own = answer.answers[0];
         if (own?.op === 'get' && own.kv?.createRevision !== epoch) this.#options.lose('its record is gone');
         else await this.#options.refresh();
-        again = answer.resent ? await this.#notMine(items, nonce, snapshot) : items;
+        again = answer.resent ? await this.#notMine(items, nonce, snapshot, intents) : items;
+        intents?.noneHappened();
         return undefined;
       }
       again = items.filter((item, i) => {
-        return !this.#settled(item, answer.items[i] as BatchItemAnswer, answer.revision, nonce, snapshot);
+        const one = answer.items[i] as BatchItemAnswer;
+        return !this.#settled(item, one, answer.revision, nonce, snapshot, { intents, i });
       });
       return undefined;
     } catch (error) {
@@ -109,6 +124,7 @@ export class Claimer {
       again = items;
       return ERROR_PAUSE_MS;
     } finally {
+      intents?.leave();
       held.claimed(nonce);
       for (const { pick } of again) queue.reconsider(pick.candidate.task);
     }
@@ -124,13 +140,19 @@ export class Claimer {
       const incarnation = held.refusedIn(claim.nonce);
       if (incarnation === undefined || held.get(task) !== undefined) continue;
       deps.ctx.log.info({ task, fence: after.modRevision }, 'a claim that had been refused was applied after all');
-      this.#hold({ task, key, nonce: claim.nonce, fence: after.modRevision, incarnation, entry: after.record });
+      const claimed = { task, key, nonce: claim.nonce, fence: after.modRevision, incarnation, entry: after.record };
+      deps.ctx.events.happened({ kind: 'task.claimed', ...claimFacts(deps.self, this.#hold(claimed)) });
       queue.reconsider(task);
     }
   }
 
   /** Holds those of a refused batch that its first sending has claimed after all; answers the others. */
-  async #notMine(items: readonly Claiming[], nonce: string, snapshot: MembershipSnapshot): Promise<Claiming[]> {
+  async #notMine(
+    items: readonly Claiming[],
+    nonce: string,
+    snapshot: MembershipSnapshot,
+    intents: Intents | undefined,
+  ): Promise<Claiming[]> {
     const { ctx } = this.#options.deps;
     const answers = await standing(
       ctx,
@@ -139,7 +161,7 @@ export class Claimer {
     return items.filter((item, i) => {
       const answer = answers[i] as BatchItemAnswer;
       if (gotten(codecs.entry, answer.answers[0])?.record.claim?.nonce !== nonce) return true;
-      return !this.#settled(item, answer, ABSENT, nonce, snapshot);
+      return !this.#settled(item, answer, ABSENT, nonce, snapshot, { intents, i });
     });
   }
 
@@ -150,6 +172,7 @@ export class Claimer {
     revision: Revision,
     nonce: string,
     snapshot: MembershipSnapshot,
+    { intents, i }: { readonly intents: Intents | undefined; readonly i: number },
   ): boolean {
     const { deps, held, runs, locks, queue } = this.#options;
     const { ctx } = deps;
@@ -166,11 +189,19 @@ export class Claimer {
           locks.refused(item.entry.prj, item.entry.lock.hash);
           held.refused(nonce, snapshot.incarnationRevision);
         }
+        intents?.didNotHappen(i);
+        if (!lockTaken && found?.record.claim !== undefined)
+          ctx.events.tell({
+            kind: 'claim.fence_rejected',
+            ...this.#facts(item, item.pick.candidate.stored.modRevision),
+            step: 'claim',
+          });
         return !lockTaken;
       }
       entry = found.record;
       fence = found.modRevision;
     }
+    ctx.events.happened({ kind: 'task.claimed', ...this.#facts(item, fence) }, intents, i);
     // The mirror may be ahead of this answer: a cancel mark may be known already, or that the task was taken away.
     const known = queue.entry(task);
     if (known === undefined) return true;
@@ -194,13 +225,26 @@ export class Claimer {
 
   #hold(facts: Omit<Parameters<typeof newHeld>[0], 'phase'>): Held {
     const { deps, held } = this.#options;
-    const { ctx, self } = deps;
+    const { ctx } = deps;
     const claim = newHeld({ ...facts, phase: 'ahead' });
     held.add(claim);
     const waitedMs = Math.max(0, ctx.clock.now() - facts.entry.queuedAt);
     ctx.metrics.count('boi_core_claims_total');
     ctx.metrics.observe('boi_core_claim_latency_seconds', waitedMs / 1000);
-    ctx.emit(claimEvent(self, claim, 'task.claimed'));
     return claim;
+  }
+
+  #facts({ pick, entry }: Claiming, fence: Revision | typeof FENCE_UNKNOWN): ClaimFacts {
+    const { task } = pick.candidate;
+    return claimFacts(this.#options.deps.self, { task, spec: specOf(task), project: entry.prj, fence, entry });
+  }
+
+  /** Its fence is the revision of the answer. */
+  #foretold(item: Claiming, nonce: string): Foretold {
+    const { key: source, modRevision: base } = item.pick.candidate.stored;
+    return {
+      event: { kind: 'task.claimed', ...this.#facts(item, FENCE_UNKNOWN) },
+      trace: { source, base, entry: item.key, nonce },
+    };
   }
 }

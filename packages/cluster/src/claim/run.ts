@@ -20,7 +20,7 @@ import type { NodeDeps } from '../deps.ts';
 import { lastPart } from '../keys.ts';
 import { codecs, type QueueEntry } from '../records.ts';
 import { PASS_MAX } from './claim-plan.ts';
-import { claimEvent, type Held, type HeldTasks } from './held.ts';
+import { claimFacts, type Held, type HeldTasks } from './held.ts';
 
 /** Results read in one request. */
 const READS_MAX = 100;
@@ -140,7 +140,7 @@ export class Runs {
     held.stop = 'superseded';
     deps.ctx.log.warn({ task: held.task, fence: held.fence }, 'the task was taken away; its copy here is stopped');
     deps.ctx.metrics.count('boi_core_superseded_total', 1, { step: 'running' });
-    deps.ctx.emit(claimEvent(deps.self, held, 'task.superseded', { reason: 'taken-away' }));
+    deps.ctx.events.tell({ kind: 'task.superseded', ...claimFacts(deps.self, held), reason: 'taken-away' });
     if (held.phase === 'ahead') {
       this.#options.held.remove(held);
       freed(held);
@@ -180,7 +180,7 @@ export class Runs {
     held.phase = 'running';
     held.running = running;
     deps.ctx.metrics.count('boi_core_tasks_started_total');
-    deps.ctx.emit(claimEvent(deps.self, held, 'task.started'));
+    deps.ctx.events.tell({ kind: 'task.started', ...claimFacts(deps.self, held) });
     this.#await(held, running);
   }
 

@@ -20,6 +20,9 @@ import {
 } from '@boi/store';
 import { settleBatch } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
+import type { Foretold } from '../events/cluster-event.ts';
+import type { Intents } from '../events/events.ts';
+import { FENCE_UNKNOWN } from '../events/settle-intent.ts';
 import { lastPart } from '../keys.ts';
 import { isSchedulable, type Member, type MembershipSnapshot } from '../membership/membership-types.ts';
 import { isCandidate, placementFactsOf, weighted } from '../placement/placement.ts';
@@ -27,7 +30,7 @@ import { QueueHeads } from '../placement/queue-head.ts';
 import { codecs, type LoadRecord, MOVES_MAX, type QueueEntry, type Stored } from '../records.ts';
 import { gotten } from '../spec/spec-ref.ts';
 import { claimCompares } from './claim-compares.ts';
-import { claimEvent, type HeldTasks, newHeld } from './held.ts';
+import { claimFacts, type HeldTasks, newHeld } from './held.ts';
 import type { OwnQueue } from './own-queue.ts';
 import { standing } from './standing.ts';
 
@@ -37,6 +40,7 @@ const LOOK_MAX_MS = 4_000;
 /** Unclaimed entries wanted in one read of a victim's queue, besides its claimed ones. */
 const HEAD_MAX = 64;
 const STEAL_MAX = 32;
+const THEFT_EVENTS = ['task.reassigned', 'task.claimed'] as const;
 
 export interface StealOptions {
   readonly held: HeldTasks;
@@ -104,7 +108,8 @@ export class Stealer {
 
   #idle(): boolean {
     const { queue, held, mayClaim } = this.#options;
-    return mayClaim() && queue.queued === 0 && this.#free() > 0 && held.inPhase('ahead').length === 0;
+    const idle = mayClaim() && queue.queued === 0 && this.#free() > 0 && held.inPhase('ahead').length === 0;
+    return idle && this.#deps.ctx.events.hasRoom(THEFT_EVENTS);
   }
 
   /** One look; answers how many it took. */
@@ -150,10 +155,17 @@ export class Stealer {
       ),
     ];
     held.claiming(nonce);
+    let intents: Intents | undefined;
     try {
       const signal = AbortSignal.any([this.#stopping.signal, session.signal()]);
+      const foretold = () => loot.flatMap((item, i) => this.#foretold(victim, item, wanted[i] as Stored<QueueEntry>));
+      const intending = ctx.events.intend(THEFT_EVENTS, foretold, { signal, urgent: true });
+      if (intending !== undefined) intents = await intending;
       const answer = await settleBatch(ctx, signal, { compares, items: loot.map(({ txn }) => txn) });
-      if (answer.outcome === 'refused' && !answer.resent) return 0;
+      if (answer.outcome === 'refused' && !answer.resent) {
+        intents?.noneHappened();
+        return 0;
+      }
       const [items, revision] =
         answer.outcome === 'applied'
           ? [answer.items, answer.revision]
@@ -166,11 +178,14 @@ export class Stealer {
             ];
       let taken = 0;
       loot.forEach((item, i) => {
-        if (this.#taken(victim, item, items[i] as BatchItemAnswer, revision, nonce, snapshot)) taken++;
+        const one = items[i] as BatchItemAnswer;
+        if (this.#taken(victim, item, one, revision, nonce, snapshot, { intents, i: 2 * i })) taken++;
       });
+      intents?.noneHappened();
       if (taken > 0) this.#options.wake();
       return taken;
     } finally {
+      intents?.leave();
       held.claimed(nonce);
       // What the request did and nobody here knows of is claimed anew, as the own queue shows it.
       for (const { task } of loot) if (held.get(task) === undefined) this.#options.queue.reconsider(task);
@@ -202,13 +217,17 @@ export class Stealer {
     revision: Revision,
     nonce: string,
     snapshot: MembershipSnapshot,
+    { intents, i }: { readonly intents: Intents | undefined; readonly i: number },
   ): boolean {
-    const { ctx, self } = this.#deps;
+    const { ctx } = this.#deps;
     const { held, queue } = this.#options;
     // Sent twice: the first sending's own effect refused the second. What stands under the key tells.
     const found = answer.outcome === 'refused' ? gotten(codecs.entry, answer.answers[0]) : undefined;
     if (answer.outcome === 'refused' && found?.record.claim?.nonce !== nonce) return false;
     const fence = found?.modRevision ?? revision;
+    const [moved, claimed] = this.#events(victim, task, entry, fence);
+    ctx.events.happened(moved, intents, i);
+    ctx.events.happened(claimed, intents, i + 1);
     const known = queue.entry(task);
     // The mirror is past the claim and shows something else: it was taken away again.
     if (compareRevisions(queue.mirror.revision, fence) >= 0 && known?.record.claim?.nonce !== nonce) return false;
@@ -229,11 +248,30 @@ export class Stealer {
     held.add(claim);
     ctx.metrics.count('boi_core_moves_total', 1, { why: 'stolen' });
     ctx.metrics.count('boi_core_claims_total');
+    return true;
+  }
+
+  #events(victim: NodeId, task: TaskId, entry: QueueEntry, fence: string) {
+    const { self } = this.#deps;
     const { prj: project, attempt } = entry;
     const spec = specOf(task);
-    ctx.emit({ kind: 'task.reassigned', project, task, spec, from: victim, to: self, why: 'stolen', attempt });
-    ctx.emit(claimEvent(self, claim, 'task.claimed'));
-    return true;
+    return [
+      { kind: 'task.reassigned', project, task, spec, from: victim, to: self, why: 'stolen', attempt },
+      { kind: 'task.claimed', ...claimFacts(self, { task, spec, project, fence, entry }) },
+    ] as const;
+  }
+
+  #foretold(
+    victim: NodeId,
+    { task, entry, key }: Loot,
+    { key: source, modRevision: base }: Stored<QueueEntry>,
+  ): Foretold[] {
+    const [moved, claimed] = this.#events(victim, task, entry, FENCE_UNKNOWN);
+    const { at, nonce } = entry.claim as NonNullable<QueueEntry['claim']>;
+    return [
+      { event: moved, trace: { source, base, at: String(at) } },
+      { event: claimed, trace: { source, base, entry: key, nonce } },
+    ];
   }
 }
 

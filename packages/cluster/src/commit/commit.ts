@@ -10,19 +10,22 @@
  *             a result of this very claim: applied by an earlier sending; anything else: superseded, dropped, and told
  *   unknown   kept on disk, then the identical request again until the answer is definite
  *
+ * While a plugin of the audit tier is behind, a commit waits for it, with its results on disk.
+ *
  * While there is no session results are kept on disk, and committed by {@link Committer.flush}, oldest first, before this
  * node claims anything again.
  */
 import { sleep, type TaskReport, type Timer } from '@boi/core';
 import { type BatchItemAnswer, unchanged } from '@boi/store';
 import { type Settled, settleBatch } from '../base/settle.ts';
-import { claimEvent, type Held, type HeldTasks } from '../claim/held.ts';
+import { claimFacts, type Held, type HeldTasks } from '../claim/held.ts';
 import type { NodeDeps } from '../deps.ts';
+import type { Foretold } from '../events/cluster-event.ts';
+import type { Intents } from '../events/events.ts';
 import type { ResultBuffer } from '../node-types.ts';
 import { codecs } from '../records.ts';
 import { gotten } from '../spec/spec-ref.ts';
-import { tellApplied } from './commit-events.ts';
-import type { Ending } from './ending.ts';
+import { countApplied, ENDING_EVENTS, endingEvents } from './commit-events.ts';
 import { KeptResults } from './kept-results.ts';
 import { type Ended, type Prepared, prepareCommit } from './prepare-commit.ts';
 import { requests } from './requests.ts';
@@ -38,6 +41,12 @@ export interface CommitterOptions {
   readonly held: HeldTasks;
   /** The claim is over: `applied` by this node's own write, or taken from it. */
   readonly settled: (held: Held, applied: boolean) => void;
+}
+
+/** Where a task's events are among the intents of its request. */
+interface Told {
+  readonly intents: Intents | undefined;
+  readonly i: number;
 }
 
 export class Committer {
@@ -182,7 +191,10 @@ export class Committer {
       items: group.map(({ txn }) => txn),
     };
     for (const { ended } of group) this.#sending.add(ended);
+    const places: number[] = [];
+    let intents: Intents | undefined;
     try {
+      intents = await this.#intend(group, places);
       const sentMono = clock.mono();
       const first = await store.batch(request);
       let answer: Settled<typeof first>;
@@ -199,26 +211,55 @@ export class Committer {
         const done =
           answer.outcome === 'refused'
             ? await this.#superseded(item.ended, 'restored')
-            : await this.#settle(item, answer.items[i] as BatchItemAnswer, answer.resent);
+            : await this.#settle(item, answer.items[i] as BatchItemAnswer, answer.resent, {
+                intents,
+                i: places[i] ?? 0,
+              });
         if (!done) left.push(item.ended);
       }
+      // What is tried again is announced again.
+      intents?.noneHappened();
       return left;
     } finally {
+      intents?.leave();
       for (const { ended } of group) this.#sending.delete(ended);
       this.#unsettled = false;
     }
   }
 
-  /** Answers whether the claim is over; if not it must be tried again. */
-  async #settle({ ended, ending }: Prepared, answer: BatchItemAnswer, resent: boolean): Promise<boolean> {
+  /** While the audit has no room results wait on disk, as they do while the store is silent. */
+  async #intend(group: readonly Prepared[], places: number[]): Promise<Intents | undefined> {
     const { deps } = this.#options;
+    const { events } = deps.ctx;
+    const foretell = () => {
+      const all: Foretold[] = [];
+      for (const prepared of group) {
+        places.push(all.length);
+        all.push(...endingEvents(deps.self, prepared));
+      }
+      return all;
+    };
+    const intending = events.intend(ENDING_EVENTS, foretell, { signal: this.#closing.signal });
+    if (intending === undefined) return undefined;
+    if (!events.hasRoom(ENDING_EVENTS)) {
+      this.#unsettled = true;
+      await this.#kept.keep(group.map(({ ended }) => ended));
+      this.#kept.keepSoon([...this.#pending]);
+    }
+    return intending;
+  }
+
+  /** Answers whether the claim is over; if not it must be tried again. */
+  async #settle(prepared: Prepared, answer: BatchItemAnswer, resent: boolean, told: Told): Promise<boolean> {
+    const { deps } = this.#options;
+    const { ended, ending } = prepared;
     const { held } = ended;
-    if (answer.outcome === 'applied') return this.#applied(ended, ending);
+    if (answer.outcome === 'applied') return this.#applied(prepared, told);
     const entry = gotten(codecs.entry, answer.answers[0]);
     const result = gotten(codecs.result, answer.answers[1]);
     if (result !== undefined) {
       const mine = result.record.node === deps.self && result.record.fence === held.fence;
-      return mine && ending.kind === 'result' ? this.#applied(ended, ending) : this.#superseded(ended, 'has-result');
+      return mine && ending.kind === 'result' ? this.#applied(prepared, told) : this.#superseded(ended, 'has-result');
     }
     if (entry?.record.claim?.nonce === held.nonce) {
       // A cancel mark, a header or a target node that changed: decided anew with what is there now.
@@ -234,15 +275,15 @@ export class Committer {
       return false;
     }
     // Sent before, and no longer here: the first sending moved it, and somebody may have it since.
-    if (resent && ending.kind === 'requeue') return this.#applied(ended, ending);
+    if (resent && ending.kind === 'requeue') return this.#applied(prepared, told);
     return this.#superseded(ended, 'taken-away');
   }
 
-  async #applied(ended: Ended, ending: Ending): Promise<true> {
-    const { deps } = this.#options;
-    const { ctx, self } = deps;
-    tellApplied(ctx, self, ended, ending);
-    await this.#over(ended, true);
+  async #applied(prepared: Prepared, { intents, i }: Told): Promise<true> {
+    const { ctx, self } = this.#options.deps;
+    countApplied(ctx, prepared.ending);
+    for (const [n, { event }] of endingEvents(self, prepared).entries()) ctx.events.happened(event, intents, i + n);
+    await this.#over(prepared.ended, true);
     return true;
   }
 
@@ -251,8 +292,8 @@ export class Committer {
     const { held } = ended;
     ctx.log.warn({ task: held.task, fence: held.fence, reason }, 'a result came too late and is dropped');
     ctx.metrics.count('boi_core_superseded_total', 1, { step: 'commit' });
-    ctx.emit(claimEvent(self, held, 'claim.fence_rejected', { step: 'commit' }));
-    ctx.emit(claimEvent(self, held, 'task.superseded', { reason }));
+    ctx.events.tell({ kind: 'claim.fence_rejected', ...claimFacts(self, held), step: 'commit' });
+    ctx.events.tell({ kind: 'task.superseded', ...claimFacts(self, held), reason });
     await this.#over(ended, false);
     return true;
   }

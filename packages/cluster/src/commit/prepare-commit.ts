@@ -12,7 +12,7 @@ import { heldLock } from '../placement/move.ts';
 import { codecs, type ResultRecord } from '../records.ts';
 import { stored } from '../spec/spec-ref.ts';
 import { decideEnding, type Ending, finalHeader, poisonResult } from './ending.ts';
-import { requeueTxn } from './requeue.ts';
+import { type MovedTo, requeueTxn } from './requeue.ts';
 
 export interface Ended {
   readonly held: Held;
@@ -28,6 +28,8 @@ export interface Prepared {
   readonly ended: Ended;
   readonly ending: Ending;
   readonly txn: Txn;
+  /** Where a requeue puts it; a node of none: `unassigned`. */
+  readonly movedTo: MovedTo;
 }
 
 export async function prepareCommit(deps: NodeDeps, ended: Ended): Promise<Prepared> {
@@ -40,12 +42,12 @@ export async function prepareCommit(deps: NodeDeps, ended: Ended): Promise<Prepa
   const ending: Ending = ended.poison
     ? { kind: 'result', result: poisonResult(self, held, nowMs) }
     : decideEnding({ self, held, report, retries, deliveriesMax: config.deliveriesMax, nowMs, random });
-  if (ending.kind === 'requeue') return { ended, ending, txn: await requeueTxn(deps, held, ending) };
+  if (ending.kind === 'requeue') return { ended, ending, ...(await requeueTxn(deps, held, ending)) };
   if (held.entry.single && held.header === undefined) {
     const { kv } = await ctx.store.get(ctx.keys.spec(held.project, held.spec));
     if (kv !== undefined) held.header = stored(codecs.spec, kv);
   }
-  return { ended, ending, txn: resultTxn(ctx.keys, held, ending.result) };
+  return { ended, ending, txn: resultTxn(ctx.keys, held, ending.result), movedTo: 'here' };
 }
 
 /** Puts the result, deletes the entry and what its claim held; a one-task spec's header becomes final with it. */

@@ -3,6 +3,7 @@
  * claim last wrote it, and no result. Another node's queue is preferred; here it is one put. Used by commit.ts, which
  * settles it, and decides anew when the chosen node went away meanwhile.
  */
+import type { NodeId } from '@boi/core';
 import { absent, type Op, type Txn, unchanged } from '@boi/store';
 import type { Held } from '../claim/held.ts';
 import type { NodeDeps } from '../deps.ts';
@@ -13,11 +14,14 @@ import type { Placed } from '../placement/placement-types.ts';
 import { codecs } from '../records.ts';
 import type { Ending } from './ending.ts';
 
+/** Another node's queue, or none's (`unassigned`), since when. */
+export type MovedTo = 'here' | { readonly node: NodeId | undefined; readonly at: number };
+
 export async function requeueTxn(
   deps: NodeDeps,
   held: Held,
   ending: Extract<Ending, { kind: 'requeue' }>,
-): Promise<Txn> {
+): Promise<{ readonly txn: Txn; readonly movedTo: MovedTo }> {
   const { ctx, self } = deps;
   const { keys } = ctx;
   const { task, spec, key, revision } = held;
@@ -32,12 +36,15 @@ export async function requeueTxn(
     const success: Op[] = [{ op: 'put', key, value: codecs.entry.encode(ending.entry) }];
     const lock = heldLock(keys, held.entry);
     if (lock !== undefined) success.push({ op: 'delete', key: lock });
-    return { compares: [unchanged(key, revision), absent(result)], success, failure };
+    return { txn: { compares: [unchanged(key, revision), absent(result)], success, failure }, movedTo: 'here' };
   }
   const stored = { key, record: held.entry, createRevision: revision, modRevision: revision };
   const { entry, why } = ending;
-  const txn = placeTxn({ keys, task, from: self, stored, entry, why, nowMs }, placed);
-  return { compares: [...txn.compares, absent(result)], success: txn.success, failure };
+  const { compares, success } = placeTxn({ keys, task, from: self, stored, entry, why, nowMs }, placed);
+  return {
+    txn: { compares: [...compares, absent(result)], success, failure },
+    movedTo: { node: placed.member?.id, at: nowMs },
+  };
 }
 
 /** Another node if one can take it; else this one, unless it is leaving. */

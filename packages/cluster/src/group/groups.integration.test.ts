@@ -30,7 +30,7 @@ afterAll(async () => {
 
 /** As each of three nodes has it. */
 const contexts = (prefix: string) => {
-  const { config, log, emit } = fixture().ctx;
+  const { config, log, events } = fixture().ctx;
   const keys = new Keys(prefix);
   return stores.map((store) => ({
     store,
@@ -40,7 +40,7 @@ const contexts = (prefix: string) => {
     metrics: NO_METRICS,
     config,
     log,
-    emit,
+    events,
   }));
 };
 

@@ -54,11 +54,11 @@ export class Ailments {
     for (const { about, what, reason } of ailments) {
       if (before.some((known) => known.about === about && known.reason === reason)) continue;
       ctx.log.warn({ reason }, `the node is degraded: ${what}`);
-      ctx.emit({ kind: 'node.degraded', node: self, reason });
+      ctx.events.tell({ kind: 'node.degraded', node: self, reason });
     }
     if (before.length > 0 && ailments.length === 0) {
       ctx.log.info({}, 'nothing ails the node any more');
-      ctx.emit({ kind: 'node.recovered', node: self });
+      ctx.events.tell({ kind: 'node.recovered', node: self });
     }
     this.#changed();
     this.settle();

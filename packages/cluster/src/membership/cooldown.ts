@@ -3,10 +3,11 @@
  * failures in a row it writes `coolingUntil` into its own settings. An operator clears it with `node uncordon`. One task that
  * starts sets the count back.
  */
-import type { NodeId, TaskReport } from '@boi/core';
+import type { TaskReport } from '@boi/core';
 import { ABSENT, type Txn, unchanged } from '@boi/store';
 import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
+import { appliedOrNot } from '../events/events.ts';
 import { codecs, type NodeConfRecord, SCHEMA_VERSION } from '../records.ts';
 
 export class Cooldown {
@@ -56,11 +57,20 @@ export class Cooldown {
         compares: [unchanged(key, kv?.modRevision ?? ABSENT)],
         success: [{ op: 'put', key, value: codecs.nodeconf.encode(next) }],
       };
-      const answer = await settleTxn(ctx, session.signal(), txn);
+      const trace = { source: key, base: kv?.modRevision ?? ABSENT, until: String(coolingUntil) };
+      const signal = session.signal();
+      const answer = await ctx.events.bringing(
+        {
+          kinds: ['node.degraded'],
+          events: () => [{ event: { kind: 'node.degraded', node: self, reason: 'start-failures' }, trace }],
+          options: { signal, urgent: true },
+        },
+        () => settleTxn(ctx, signal, txn),
+        appliedOrNot,
+      );
       if (answer.outcome === 'refused') continue;
       ctx.log.error({ coolingUntil }, 'tasks cannot be started here; the node takes no more for a while');
       ctx.metrics.count('boi_core_cooldowns_total');
-      ctx.emit({ kind: 'node.degraded', node: self as NodeId, reason: 'start-failures' });
       return;
     }
   }

@@ -150,6 +150,6 @@ export class Drain {
     if (this.#toldDrained || !this.draining || held.size > 0 || queue.mirror.entries.size > 0) return;
     this.#toldDrained = true;
     deps.ctx.log.info({ node: deps.self, requeued: this.#requeued }, 'drained: no work is left here');
-    deps.ctx.emit({ kind: 'node.drained', node: deps.self, requeued: this.#requeued });
+    deps.ctx.events.tell({ kind: 'node.drained', node: deps.self, requeued: this.#requeued });
   }
 }

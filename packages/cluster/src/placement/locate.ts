@@ -4,6 +4,7 @@
  */
 import { indexOf, type ProjectId, specOf, type TaskId } from '@boi/core';
 import { type Op, type OpAnswer, type Revision, TXN_OPS_MAX } from '@boi/store';
+import type { ClusterContext } from '../context.ts';
 import type { NodeDeps } from '../deps.ts';
 import {
   type BlockedRecord,
@@ -15,6 +16,8 @@ import {
 } from '../records.ts';
 import { gotten } from '../spec/spec-ref.ts';
 import { entryKey, likelyOwners, type QueueOwner, queueOwners } from './queue-scan.ts';
+
+type Reader = Pick<ClusterContext, 'store' | 'keys'>;
 
 interface Common {
   /** Absent: there is no such spec in the project. */
@@ -45,12 +48,17 @@ export async function locateTask(
   return look(deps, prj, tsk, await queueOwners(deps.ctx));
 }
 
+/** The same without a view of the membership: every queue is looked into. */
+export async function locateAnywhere(reader: Reader, prj: ProjectId, tsk: TaskId): Promise<TaskPlace> {
+  return look({ ctx: reader }, prj, tsk, await queueOwners(reader));
+}
+
 function mayHaveRecord({ header }: TaskPlace, tsk: TaskId): boolean {
   return header !== undefined && header.record.archived === undefined && indexOf(tsk) <= header.record.cursor;
 }
 
 async function look(
-  { ctx }: Pick<NodeDeps, 'ctx'>,
+  { ctx }: { readonly ctx: Reader },
   prj: ProjectId,
   tsk: TaskId,
   owners: readonly QueueOwner[],

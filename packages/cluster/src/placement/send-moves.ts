@@ -4,13 +4,15 @@
  * by the first: looking again tells as well.
  */
 import { type NodeId, specOf, type TaskId } from '@boi/core';
-import { type Batch, batchItemsMax, type Compare, type Txn } from '@boi/store';
+import { type Batch, batchItemsMax, type Compare, type Revision, type Txn } from '@boi/store';
 import { settleBatch } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
+import type { ClusterEvent, Foretold } from '../events/cluster-event.ts';
 import type { MoveRecord, QueueEntry } from '../records.ts';
 import { MOVE_OPS_MAX, type Move, placeTxn } from './move.ts';
 import type { Placed } from './placement-types.ts';
 
+const MOVE_EVENTS = ['task.reassigned'] as const;
 /** Of a request's values; the store's limit leaves room for keys and compares. */
 const BATCH_CHARS_MAX = 600_000;
 
@@ -21,6 +23,11 @@ export interface PlannedMove {
   readonly to: NodeId | undefined;
   readonly why: MoveRecord['why'];
   readonly txn: Txn;
+  /** Key and revision of the entry it moves. */
+  readonly source: string;
+  readonly base: Revision;
+  /** As its record of the move says. */
+  readonly at: number;
 }
 
 export interface SentMoves {
@@ -32,8 +39,9 @@ export interface SentMoves {
 
 /** To where the placer said. */
 export function planMove(move: Move, placed: Placed): PlannedMove {
-  const { task, entry, from, why } = move;
-  return { task, entry, from, to: placed.member?.id, why, txn: placeTxn(move, placed) };
+  const { task, entry, from, why, stored, nowMs: at } = move;
+  const { key: source, modRevision: base } = stored;
+  return { task, entry, from, to: placed.member?.id, why, txn: placeTxn(move, placed), source, base, at };
 }
 
 /** Resolves when each is definite; rejects when `signal` aborts before. `compares` hold for every batch as a whole. */
@@ -48,27 +56,50 @@ export async function sendMoves(
   const refused: PlannedMove[] = [];
   for (const batch of batches(moves, ({ txn }) => txn, MOVE_OPS_MAX)) {
     const request: Batch = { compares, items: batch.map(({ txn }) => txn) };
-    const answer = await settleBatch(ctx, signal, request);
-    if (answer.outcome === 'refused') {
-      refused.push(...moves.slice(applied.length + refused.length));
-      return { applied, refused, stopped: true };
+    // Urgent: what is moved waits on a node that is gone, leaves, or cannot take it.
+    const intending = ctx.events.intend(MOVE_EVENTS, () => batch.map(foretold), { signal, urgent: true });
+    const intents = intending === undefined ? undefined : await intending;
+    try {
+      const answer = await settleBatch(ctx, signal, request);
+      if (answer.outcome === 'refused') {
+        refused.push(...moves.slice(applied.length + refused.length));
+        if (!answer.resent) intents?.noneHappened();
+        return { applied, refused, stopped: true };
+      }
+      for (const [i, move] of batch.entries()) {
+        if (answer.items[i]?.outcome === 'applied') {
+          applied.push(move);
+          ctx.metrics.count('boi_core_moves_total', 1, { why: move.why });
+          ctx.events.happened(eventOf(move), intents, i);
+        } else {
+          refused.push(move);
+          // Sent before, its first sending may have moved it: the store tells later.
+          if (!answer.resent) intents?.didNotHappen(i);
+        }
+      }
+    } finally {
+      intents?.leave();
     }
-    for (const [i, move] of batch.entries()) (answer.items[i]?.outcome === 'applied' ? applied : refused).push(move);
-  }
-  for (const { task, entry, from, to, why } of applied) {
-    ctx.metrics.count('boi_core_moves_total', 1, { why });
-    ctx.emit({
-      kind: 'task.reassigned',
-      project: entry.prj,
-      task,
-      spec: specOf(task),
-      why,
-      attempt: entry.attempt,
-      ...(from === undefined ? {} : { from }),
-      ...(to === undefined ? {} : { to }),
-    });
   }
   return { applied, refused, stopped: false };
+}
+
+function eventOf({ task, entry, from, to, why }: PlannedMove): ClusterEvent<'task.reassigned'> {
+  return {
+    kind: 'task.reassigned',
+    project: entry.prj,
+    task,
+    spec: specOf(task),
+    why,
+    attempt: entry.attempt,
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
+  };
+}
+
+function foretold(move: PlannedMove): Foretold {
+  const { source, base, at } = move;
+  return { event: eventOf(move), trace: { source, base, at: String(at) } };
 }
 
 /** Splits what is to be sent so that each part fits a request. `opsMax` is the widest part of any transaction. */

@@ -6,7 +6,7 @@ import { BoiError, sleep } from '@boi/core';
 import type { NodeDeps } from '../deps.ts';
 import type { SpecHeader, Stored } from '../records.ts';
 import type { ChunkList } from './chunk-list.ts';
-import { type Draft, headerOf, openingParts } from './draft.ts';
+import { type Draft, headerOf, openingParts, specStarted } from './draft.ts';
 import { type Opening, openSpec, requireCoordinator } from './open-spec.ts';
 import { writeRecords } from './resume.ts';
 import { readHeader, type SpecRef } from './spec-ref.ts';
@@ -39,12 +39,11 @@ export async function acceptInParts(
   if (opening.outcome !== 'accepted') return opening;
   let accepted: Stored<SpecHeader>;
   try {
-    accepted = await writeBody(deps, draft, opening.header, chunks, signal);
+    accepted = await writeBody(deps, draft, opening.header, chunks, signal, specStarted(draft, header.tasks));
   } catch (error) {
     freed(opening.header);
     throw error;
   }
-  ctx.emit({ kind: 'spec.started', project: draft.prj, spec: draft.spc, tasks: header.tasks });
   return { outcome: 'accepted', header: accepted };
 }
 

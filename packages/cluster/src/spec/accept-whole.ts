@@ -3,10 +3,10 @@ import { REQUEST_BYTES_MAX } from '@boi/store';
 import type { NodeDeps } from '../deps.ts';
 import type { SpecHeader } from '../records.ts';
 import { type ChunkList, freshTasks } from './chunk-list.ts';
-import { type Draft, headerOf, openingParts } from './draft.ts';
+import { type Draft, headerOf, openingParts, specStarted } from './draft.ts';
 import { freshRecords, routedTasks, startsReady } from './fresh-records.ts';
 import { type Opening, openSpec, requireCoordinator } from './open-spec.ts';
-import { emitDispatched } from './resume.ts';
+import { taskDispatched } from './resume.ts';
 import { bodyPut } from './write-body.ts';
 
 /** A definition up to this size travels in the queue entry of a one-task spec (and in its header). */
@@ -56,19 +56,21 @@ export async function acceptWhole(
     ...(single ? { single } : {}),
   });
   if (records.count < tasks.length) return undefined;
-  const answer = await openSpec(
-    deps,
-    draft,
-    header,
-    [...opening.compares, ...records.compares],
-    [...opening.ops, ...body.map((chunk) => bodyPut(ctx.keys, draft, chunk)), ...records.ops],
-    signal,
+  const events = () => [
+    specStarted(draft, tasks.length),
+    ...records.places.map((queue, i) => taskDispatched(draft, i + 1, queue)),
+  ];
+  return ctx.events.bringing(
+    { kinds: ['spec.started', 'task.dispatched'], events, options: { signal, urgent: true } },
+    () =>
+      openSpec(
+        deps,
+        draft,
+        header,
+        [...opening.compares, ...records.compares],
+        [...opening.ops, ...body.map((chunk) => bodyPut(ctx.keys, draft, chunk)), ...records.ops],
+        signal,
+      ),
+    ({ outcome }) => outcome === 'accepted',
   );
-  if (answer.outcome === 'accepted') {
-    ctx.emit({ kind: 'spec.started', project: prj, spec: spc, tasks: tasks.length });
-    records.places.forEach((queue, i) => {
-      emitDispatched(deps, draft, i + 1, queue);
-    });
-  }
-  return answer;
 }

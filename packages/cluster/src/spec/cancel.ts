@@ -21,13 +21,15 @@ import {
 import { absent, type Txn, unchanged } from '@boi/store';
 import type { Actor } from '../api/api-types.ts';
 import { settleTxn } from '../base/settle.ts';
+import { onlyTaskEnded } from '../commit/commit-events.ts';
 import { finalHeader } from '../commit/ending.ts';
 import type { NodeDeps } from '../deps.ts';
-import { locateTask } from '../placement/locate.ts';
+import { appliedOrNot } from '../events/events.ts';
+import { locateTask, type TaskPlace } from '../placement/locate.ts';
 import { codecs, type SpecHeader, type Stored } from '../records.ts';
 import { stopEntryItem } from './release.ts';
 import { gotten, isFinalSpec, readHeader } from './spec-ref.ts';
-import { carriedHistory, unrunResult } from './task-entry.ts';
+import { carriedHistory, taskCancelled, unrunResult } from './task-entry.ts';
 
 const TRIES_MAX = 30;
 const AGAIN_MS = 20;
@@ -87,6 +89,7 @@ export async function cancelTask(
     const place = await locateTask(deps, prj, tsk);
     const { header } = place;
     if (header === undefined || indexOf(tsk) < 1 || indexOf(tsk) > header.record.tasks) throw noTask(tsk);
+    const nowMs = ctx.clock.now();
     let txn: Txn | undefined;
     let answer: CancelAnswer = { id: tsk, state: 'cancelled', level: 1 };
     if (place.kind === 'result' || isFinalSpec(header.record)) {
@@ -103,7 +106,7 @@ export async function cancelTask(
             op: 'put',
             key: result,
             value: codecs.result.encode(
-              unrunResult('cancelled', ctx.clock.now(), record.attempt, {
+              unrunResult('cancelled', nowMs, record.attempt, {
                 ...carriedHistory(record.history),
                 ...(actor === undefined ? {} : { actor: actor.name }),
               }),
@@ -116,26 +119,43 @@ export async function cancelTask(
       const force = record.cancel !== undefined;
       const item = stopEntryItem(ctx.keys, spc, tsk, place.entry, {
         force,
-        nowMs: ctx.clock.now(),
+        nowMs,
         actor: actor?.name,
       });
       if (record.claim !== undefined) answer = { id: tsk, state: 'running', level: force ? 2 : 1 };
       if (item === undefined) return answer;
-      txn =
-        record.single === true && record.claim === undefined ? withFinalHeader(item, header, ctx.clock.now()) : item;
+      txn = record.single === true && record.claim === undefined ? withFinalHeader(item, header, nowMs) : item;
     }
-    if (txn !== undefined && (await settleTxn(ctx, signal, txn)).outcome === 'applied') {
-      if (answer.state !== 'cancelled') return answer;
-      ctx.emit({ kind: 'task.cancelled', project: prj, spec: spc, task: tsk });
-      // A one-task spec without a coordinator ends with its task.
-      if (place.kind === 'entry' && place.entry.record.single === true) {
-        ctx.emit({ kind: 'spec.completed', project: prj, spec: spc, outcome: 'cancelled', tasks: 1 });
-      }
-      return answer;
+    if (txn !== undefined) {
+      const sent = txn;
+      const single = place.kind === 'entry' && place.entry.record.single === true;
+      const ended = { endedAt: nowMs, attempt: attemptOf(place) };
+      const told = taskCancelled({ prj, spc }, tsk, ended);
+      const spec = { project: prj, spec: spc };
+      const events = single ? [told, onlyTaskEnded(spec, 'cancelled', String(nowMs))] : [told];
+      const { outcome } = await ctx.events.bringing(
+        {
+          kinds: ['task.cancelled', 'spec.completed'],
+          // What is claimed is only marked: who has it says how it ended.
+          events: () => (answer.state === 'cancelled' ? events : []),
+          options: { signal, urgent: true },
+        },
+        () => settleTxn(ctx, signal, sent),
+        appliedOrNot,
+      );
+      if (outcome === 'applied') return answer;
     }
     await sleep(ctx.clock, AGAIN_MS, signal);
   }
   throw tooFast(tsk);
+}
+
+function attemptOf(place: TaskPlace): number {
+  return place.kind === 'entry'
+    ? place.entry.record.attempt
+    : place.kind === 'blocked'
+      ? (place.blocked.record.attempt ?? 1)
+      : 1;
 }
 
 /** A one-task spec ends with its task. */

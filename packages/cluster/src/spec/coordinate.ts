@@ -6,10 +6,11 @@
  * rests on a result that no longer stands.
  */
 import { indexOf, type TaskId } from '@boi/core';
-import { batchItemsMax, type Txn } from '@boi/store';
+import { batchItemsMax } from '@boi/store';
 import { Mirror } from '../base/mirror.ts';
 import { pages } from '../base/pages.ts';
 import type { NodeDeps } from '../deps.ts';
+import type { ClusterEvent, Foretold } from '../events/cluster-event.ts';
 import { lastPart } from '../keys.ts';
 import { entriesOf, queueOwners } from '../placement/queue-scan.ts';
 import { type Codec, codecs, type SpecHeader, type Stored } from '../records.ts';
@@ -19,6 +20,7 @@ import type { HeaderFence } from './header-fence.ts';
 import { planMoves, routedReleases, type SpecMove } from './plan-moves.ts';
 import { stopEntryItem } from './release.ts';
 import { gotten, type SpecRef } from './spec-ref.ts';
+import { taskCancelled } from './task-entry.ts';
 
 /** Compares, or writes and reads, of the widest item there is. */
 const ITEM_WIDTH = 3;
@@ -41,6 +43,8 @@ const seenResult: Codec<SeenResult> = {
     };
   },
 };
+
+type ToldTxn = Pick<SpecMove, 'txn' | 'event'>;
 
 /** What is to come next: `done`; `look`, the header anew; in so many milliseconds; or when something happens. */
 export type Next = 'done' | 'look' | number | undefined;
@@ -93,6 +97,7 @@ export class Coordination {
     const header = await this.#fence.read();
     if (header === undefined || header.record.coordinator !== self) return false;
     if (header.record.state !== 'active' && header.record.state !== 'cancelling') return false;
+    this.#signal.throwIfAborted();
     if (this.#results.started) await this.#results.resync();
     else await this.#results.start();
     const blocked = await this.#blocked();
@@ -175,7 +180,7 @@ export class Coordination {
     for (let from = 0; from < moves.length; from += most) {
       const items: SpecMove[] = [];
       for (const make of moves.slice(from, from + most)) items.push(await make());
-      const answer = await this.#batch(items.map(({ txn }) => txn));
+      const answer = await this.#batch(items);
       if (answer === undefined) return 'stale';
       let gone = false;
       answer.items.forEach((item, i) => {
@@ -192,10 +197,34 @@ export class Coordination {
     return held ? 'held' : 'done';
   }
 
-  async #batch(items: readonly Txn[]): ReturnType<HeaderFence['batch']> {
-    const answer = await this.#fence.batch(items);
-    if (answer === undefined) this.#plan = undefined;
-    return answer;
+  async #batch(items: readonly ToldTxn[]): ReturnType<HeaderFence['batch']> {
+    const { events } = this.#deps.ctx;
+    const places: number[] = [];
+    const foretold: Foretold[] = [];
+    for (const [i, { event }] of items.entries()) {
+      if (event === undefined) continue;
+      places.push(i);
+      foretold.push(event);
+    }
+    // Urgent: these free what others wait for, and what a person has cancelled.
+    const options = { signal: this.#signal, urgent: true };
+    const intending = foretold.length === 0 ? undefined : events.intend(['task.cancelled'], () => foretold, options);
+    const intents = intending === undefined ? undefined : await intending;
+    try {
+      const answer = await this.#fence.batch(items.map(({ txn }) => txn));
+      if (answer === undefined) {
+        this.#plan = undefined;
+        return undefined;
+      }
+      for (const [n, i] of places.entries()) {
+        if (answer.items[i]?.outcome === 'applied') events.happened((foretold[n] as Foretold).event, intents, n);
+        else if (!answer.resent) intents?.didNotHappen(n);
+      }
+      return answer;
+    } finally {
+      // Refused as a whole it may have been applied by an earlier sending: the store tells later.
+      intents?.leave();
+    }
   }
 
   async #put(record: SpecHeader): Promise<boolean> {
@@ -213,13 +242,17 @@ export class Coordination {
     const most = batchItemsMax(0, ITEM_WIDTH);
     for (const owner of await queueOwners(ctx)) {
       for await (const page of entriesOf(ctx, owner, spc, 1, plan.size)) {
-        const items: Txn[] = [];
+        const items: ToldTxn[] = [];
         for (const { entry } of page) {
           const tsk = lastPart(entry.key) as TaskId;
           if (!wanted.has(indexOf(tsk))) continue;
-          const options = { force: cancel?.level === 2, nowMs: ctx.clock.now(), actor: cancel?.actor };
-          const item = stopEntryItem(ctx.keys, spc, tsk, entry, options);
-          if (item !== undefined) items.push(item);
+          const nowMs = ctx.clock.now();
+          const options = { force: cancel?.level === 2, nowMs, actor: cancel?.actor };
+          const txn = stopEntryItem(ctx.keys, spc, tsk, entry, options);
+          if (txn === undefined) continue;
+          const ended = { endedAt: nowMs, attempt: entry.record.attempt };
+          // A claimed one is only marked: who has it says how it ended.
+          items.push(entry.record.claim === undefined ? { txn, event: taskCancelled(this.#ref, tsk, ended) } : { txn });
         }
         // A refused item is looked at again with the next repetition; results come by the watch.
         for (let from = 0; from < items.length; from += most) {
@@ -248,14 +281,22 @@ export class Coordination {
     const { ctx, self } = this.#deps;
     const { prj, spc } = this.#ref;
     const record = finalHeader(header.record, plan.counts(), ctx.clock.now());
-    const ended = await this.#fence.end(record, [{ op: 'delete', key: ctx.keys.coord(self, spc) }]);
-    if (!ended) return 'look';
-    ctx.emit(
-      record.state === 'failed'
-        ? { kind: 'spec.failed', project: prj, spec: spc, tasks: record.tasks, failed: record.counts.failed }
-        : { kind: 'spec.completed', project: prj, spec: spc, outcome: record.state, tasks: record.tasks },
+    const { state: outcome, tasks, counts, endedAt } = record;
+    const about = { project: prj, spec: spc, tasks };
+    const event: ClusterEvent =
+      outcome === 'failed'
+        ? { kind: 'spec.failed', ...about, failed: counts.failed }
+        : { kind: 'spec.completed', ...about, outcome };
+    const ended = await ctx.events.bringing(
+      {
+        kinds: [event.kind],
+        events: () => [{ event, trace: { endedAt: String(endedAt) } }],
+        options: { signal: this.#signal },
+      },
+      () => this.#fence.end(record, [{ op: 'delete', key: ctx.keys.coord(self, spc) }]),
+      (done) => done,
     );
-    return 'done';
+    return ended ? 'done' : 'look';
   }
 }
 

@@ -61,6 +61,8 @@ export class Coordinator {
   async stop(): Promise<void> {
     this.#stopping.abort(new Error(`coordination of ${this.#ref.spc} stopped`));
     this.#bell.ring();
+    // What waits for a store that is away waits no longer.
+    await Promise.all([this.#mirror.stop(), this.#coordination.stop()]);
     await this.#loop;
   }
 

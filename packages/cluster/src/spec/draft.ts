@@ -3,6 +3,7 @@ import { BoiError, type DispatchAnswer, type ProjectId, type SpecDefinition, typ
 import { absent, type Compare, type Op } from '@boi/store';
 import type { Actor } from '../api/api-types.ts';
 import { keyHash } from '../base/hash.ts';
+import type { Foretold } from '../events/cluster-event.ts';
 import type { Keys } from '../keys.ts';
 import { codecs, SCHEMA_VERSION, type SpecHeader } from '../records.ts';
 import type { SpecRef } from './spec-ref.ts';
@@ -97,4 +98,9 @@ export function interrupted(): BoiError {
   return new BoiError('unavailable', 'the dispatch was interrupted before the spec was accepted; send it again', {
     retryAfterS: 1,
   });
+}
+
+/** Told with the transaction that makes the spec one that always finishes. */
+export function specStarted({ prj: project, spc: spec, createdAt }: Draft, tasks: number): Foretold {
+  return { event: { kind: 'spec.started', project, spec, tasks }, trace: { createdAt: String(createdAt) } };
 }

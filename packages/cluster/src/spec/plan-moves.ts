@@ -2,18 +2,21 @@
 import { taskId } from '@boi/core';
 import type { Txn } from '@boi/store';
 import type { NodeDeps } from '../deps.ts';
+import type { Foretold } from '../events/cluster-event.ts';
 import { routedTaskOf } from '../placement/placement.ts';
 import type { Placer, RoutedTask } from '../placement/placement-types.ts';
 import type { CoordinatePlan, Steps } from './coordinate-plan.ts';
 import { endBlockedItem, releaseItem } from './release.ts';
 import type { SpecRef } from './spec-ref.ts';
-import { carriedHistory, unrunResult } from './task-entry.ts';
+import { carriedHistory, taskCancelled, unrunResult } from './task-entry.ts';
 
 export interface SpecMove {
   readonly index: number;
   readonly txn: Txn;
   /** Told to the plan when it was applied. */
   readonly applied: () => void;
+  /** What is told of it: a skipped task is no event. */
+  readonly event?: Foretold;
 }
 
 export interface MovesOptions {
@@ -49,10 +52,12 @@ function end(
   return async () => {
     const { attempt = 1, history } = plan.blockedTask(index) ?? {};
     const result = unrunResult(outcome, clock.now(), attempt, { ...failed, ...carriedHistory(history) });
+    const task = taskId(ref.spc, index);
     return {
       index,
-      txn: endBlockedItem(keys, ref.spc, taskId(ref.spc, index), result),
+      txn: endBlockedItem(keys, ref.spc, task, result),
       applied: () => plan.onResult(index, { outcome, ...failed }),
+      ...(outcome === 'cancelled' ? { event: taskCancelled(ref, task, result) } : {}),
     };
   };
 }

@@ -6,10 +6,11 @@
  * revision and puts the header with the cursor moved on. So of two nodes that write, the second's next transaction is
  * refused, and at every revision tasks 1…cursor have their record and none above has.
  */
-import { type NodeId, type SpecId, sleep, type TaskDefinition, type TaskId, taskId } from '@boi/core';
+import { type NodeId, sleep, type TaskDefinition, taskId } from '@boi/core';
 import { type Op, unchanged } from '@boi/store';
 import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
+import type { Foretold } from '../events/cluster-event.ts';
 import type { Keys } from '../keys.ts';
 import { codecs, type SpecHeader, type Stored } from '../records.ts';
 import { type FreshTask, freshRecords, routedTasks, startsReady } from './fresh-records.ts';
@@ -75,7 +76,13 @@ export async function writeRecords(
             ? {}
             : { dispatcher }),
       };
-      const written = await putRecords(deps, ref, header, next, records.compares, records.ops, signal);
+      const events = () => records.places.map((queue, i) => taskDispatched(ref, cursor + 1 + i, queue));
+      const known = header;
+      const written = await ctx.events.bringing(
+        { kinds: ['task.dispatched'], events, options: { signal } },
+        () => putRecords(deps, ref, known, next, records.compares, records.ops, signal),
+        (outcome) => typeof outcome !== 'string',
+      );
       if (written === 'taken') return undefined;
       if (written === 'moved') {
         await sleep(ctx.clock, againMs, signal);
@@ -86,9 +93,6 @@ export async function writeRecords(
       }
       againMs = PLACE_AGAIN_FIRST_MS;
       queued += records.queued;
-      records.places.forEach((queue, i) => {
-        emitDispatched(deps, ref, cursor + 1 + i, queue);
-      });
       header = written;
     }
   }
@@ -158,7 +162,7 @@ export async function freeWriting(
       const compares = [unchanged(header.key, header.modRevision)];
       const answer = await settleTxn(ctx, signal, { compares, success: removalOf(ctx.keys, ref, header.record) });
       if (answer.outcome === 'applied') {
-        ctx.emit({ kind: 'dispatch.refused', project: prj, spec: spc, reason: 'dispatcher-lost' });
+        ctx.events.tell({ kind: 'dispatch.refused', project: prj, reason: 'dispatcher-lost' });
         ctx.log.warn({ spec: spc }, 'a spec whose dispatch was interrupted before it was accepted was removed');
         return;
       }
@@ -207,13 +211,11 @@ function readyBefore(chunk: BodyChunk, cursor: number): number {
   return count;
 }
 
-export function emitDispatched(deps: NodeDeps, ref: SpecRef, index: number, queue: NodeId | undefined): void {
-  const task: TaskId = taskId(ref.spc as SpecId, index);
-  deps.ctx.emit({
-    kind: 'task.dispatched',
-    project: ref.prj,
-    spec: ref.spc,
-    task,
-    ...(queue === undefined ? {} : { queue }),
-  });
+export function taskDispatched(
+  { prj: project, spc: spec }: SpecRef,
+  index: number,
+  queue: NodeId | undefined,
+): Foretold {
+  const task = taskId(spec, index);
+  return { event: { kind: 'task.dispatched', project, spec, task, ...(queue === undefined ? {} : { queue }) } };
 }

@@ -51,7 +51,6 @@ beforeEach(async () => {
       random: systemRandom,
       log: silentLogger,
       metrics: NO_METRICS,
-      emit: () => {},
       config: { sessionTtlMs: 3_000, lingerMs: LINGER_MS, sweepMs: 2_000 },
       identity: { id: testNode(n), address: 'http://127.0.0.1:1', version: '0.1.0', capabilities: {}, slots: 50 },
       runner: new VirtualRunner(systemClock, script),

@@ -1,7 +1,9 @@
 /** A task's first queue entry and other records that follow from its definition alone. Pure; used by dispatch and release. */
-import type { ProjectId, TaskDefinition } from '@boi/core';
+import type { ProjectId, TaskDefinition, TaskId } from '@boi/core';
 import { keyHash } from '../base/hash.ts';
+import type { Foretold } from '../events/cluster-event.ts';
 import { type HistoryRecord, type QueueEntry, type ResultRecord, SCHEMA_VERSION } from '../records.ts';
+import type { SpecRef } from './spec-ref.ts';
 
 export interface EntryFacts {
   readonly prj: ProjectId;
@@ -54,4 +56,16 @@ export function unrunResult(
 /** The history that a record passes on to the one that takes its place; spread into it. */
 export function carriedHistory(history: readonly HistoryRecord[] | undefined): { readonly history?: HistoryRecord[] } {
   return history === undefined || history.length === 0 ? {} : { history: [...history] };
+}
+
+/** Told of a task that nobody ran. */
+export function taskCancelled(
+  { prj: project, spc: spec }: SpecRef,
+  task: TaskId,
+  { endedAt, attempt }: Pick<ResultRecord, 'endedAt' | 'attempt'>,
+): Foretold {
+  return {
+    event: { kind: 'task.cancelled', project, spec, task },
+    trace: { endedAt: String(endedAt), attempt: String(attempt) },
+  };
 }

@@ -2,6 +2,7 @@
 import { type Op, REQUEST_BYTES_MAX, TXN_OPS_MAX, unchanged } from '@boi/store';
 import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
+import type { Foretold } from '../events/cluster-event.ts';
 import type { Keys } from '../keys.ts';
 import { codecs, type SpecHeader, type Stored } from '../records.ts';
 import type { ChunkList } from './chunk-list.ts';
@@ -20,6 +21,7 @@ export async function writeBody(
   header: Stored<SpecHeader>,
   chunks: ChunkList,
   signal: AbortSignal,
+  started: Foretold,
 ): Promise<Stored<SpecHeader>> {
   const key = ctx.keys.spec(draft.prj, draft.spc);
   const compares = [unchanged(key, header.modRevision)];
@@ -45,18 +47,25 @@ export async function writeBody(
   }
   if (ops.length > 0) await flush(ops);
   const record: SpecHeader = { ...header.record, state: 'dispatching', chunks: count, bodyBytes };
-  const answer = await settleTxn(ctx, signal, {
-    compares,
-    success: [{ op: 'put', key, value: codecs.spec.encode(record) }],
-    failure: [{ op: 'get', key }],
-  });
-  draft.answered();
-  if (answer.outcome === 'applied') return { ...header, record, modRevision: answer.revision };
-  const found = gotten(codecs.spec, answer.answers[0]);
-  if (answer.resent && found?.createRevision === header.createRevision && found.record.state !== 'writing') {
-    return found;
-  }
-  throw interrupted();
+  const accept = async (): Promise<Stored<SpecHeader> | undefined> => {
+    const answer = await settleTxn(ctx, signal, {
+      compares,
+      success: [{ op: 'put', key, value: codecs.spec.encode(record) }],
+      failure: [{ op: 'get', key }],
+    });
+    draft.answered();
+    if (answer.outcome === 'applied') return { ...header, record, modRevision: answer.revision };
+    const found = gotten(codecs.spec, answer.answers[0]);
+    const mine = found?.createRevision === header.createRevision && found.record.state !== 'writing';
+    return answer.resent && mine ? found : undefined;
+  };
+  const accepted = await ctx.events.bringing(
+    { kinds: ['spec.started'], events: () => [started], options: { signal, urgent: true } },
+    accept,
+    (found) => found !== undefined,
+  );
+  if (accepted === undefined) throw interrupted();
+  return accepted;
 }
 
 export function bodyPut(keys: Keys, { spc }: SpecRef, chunk: EncodedChunk): Op {

@@ -10,10 +10,12 @@
  * node nothing is left in place: its commits are not wanted any more.
  */
 import { type NodeId, type SpecId, sleep, specOf, type TaskId } from '@boi/core';
-import { absent, type KeyValue } from '@boi/store';
+import { absent, type KeyValue, type Revision } from '@boi/store';
 import { pages } from '../base/pages.ts';
 import { settleBatch } from '../base/settle.ts';
+import { ENDING_EVENTS, resultEvents } from '../commit/commit-events.ts';
 import type { NodeDeps } from '../deps.ts';
+import type { Foretold } from '../events/cluster-event.ts';
 import { lastPart } from '../keys.ts';
 import { placementFactsOf, routedTaskOf } from '../placement/placement.ts';
 import { batches, type PlannedMove, planMove, sendMoves } from '../placement/send-moves.ts';
@@ -32,7 +34,8 @@ export type Adoption = { readonly outcome: 'done' | 'stranded' | 'alive' | 'unfi
 interface Ended {
   readonly task: TaskId;
   readonly entry: QueueEntry;
-  readonly fence: string;
+  readonly source: string;
+  readonly fence: Revision;
   readonly result: ResultRecord;
   readonly txn: ReturnType<typeof endLostTxn>;
 }
@@ -111,7 +114,14 @@ async function plan({ deps, dead, expelled }: Adopting, kvs: readonly KeyValue[]
       const { prj, single } = entry.record;
       const header = single ? await readHeader(ctx, { prj, spc: specOf(task) }) : undefined;
       const txn = endLostTxn(keys, task, entry, next.result, header);
-      planned.ends.push({ task, entry: entry.record, fence: entry.modRevision, result: next.result, txn });
+      planned.ends.push({
+        task,
+        source: entry.key,
+        entry: entry.record,
+        fence: entry.modRevision,
+        result: next.result,
+        txn,
+      });
       continue;
     }
     const placed = placer.place(task, placementFactsOf(entry.record), { exclude });
@@ -135,32 +145,44 @@ async function endClaims(
   let refused = 0;
   for (const batch of batches(ends, ({ txn }) => txn, END_OPS_MAX)) {
     const items = batch.map(({ txn }) => txn);
-    const answer = await settleBatch(ctx, signal, { compares: [absent(ctx.keys.node(dead))], items });
-    if (answer.outcome === 'refused') return { applied, refused: refused + batch.length, stopped: true };
-    for (const [i, ended] of batch.entries()) {
-      if (answer.items[i]?.outcome !== 'applied') refused++;
-      else {
-        applied++;
-        tell(deps, dead, ended);
+    const places: number[] = [];
+    const foretell = () => {
+      const all: Foretold[] = [];
+      for (const ended of batch) {
+        places.push(all.length);
+        all.push(...endedEvents(dead, ended));
       }
+      return all;
+    };
+    const intending = ctx.events.intend(ENDING_EVENTS, foretell, { signal, urgent: true });
+    const intents = intending === undefined ? undefined : await intending;
+    try {
+      const answer = await settleBatch(ctx, signal, { compares: [absent(ctx.keys.node(dead))], items });
+      if (answer.outcome === 'refused') return { applied, refused: refused + batch.length, stopped: true };
+      for (const [i, ended] of batch.entries()) {
+        if (answer.items[i]?.outcome !== 'applied') refused++;
+        else {
+          applied++;
+          ctx.metrics.count('boi_core_commits_total', 1, { outcome: ended.result.outcome });
+          for (const [n, { event }] of endedEvents(dead, ended).entries())
+            ctx.events.happened(event, intents, (places[i] ?? 0) + n);
+        }
+      }
+      // Refused on a second sending, the first may have ended it: the store tells later.
+      if (!answer.resent) intents?.noneHappened();
+    } finally {
+      intents?.leave();
     }
   }
   return { applied, refused, stopped: false };
 }
 
-function tell({ ctx }: NodeDeps, dead: NodeId, { task, entry, fence, result }: Ended): void {
-  const spec = specOf(task);
-  const { outcome } = result;
-  const { prj: project, attempt, deliveries: delivery } = entry;
-  ctx.metrics.count('boi_core_commits_total', 1, { outcome });
-  if (outcome === 'cancelled') ctx.emit({ kind: 'task.cancelled', project, task, spec, executor: dead });
-  else {
-    const claim = { task, spec, executor: dead, attempt, delivery, fence };
-    ctx.emit({ kind: 'task.failed', project, ...claim, outcome, reason: 'lost' });
-  }
-  if (!entry.single) return;
-  if (outcome === 'cancelled') ctx.emit({ kind: 'spec.completed', project, spec, outcome, tasks: 1 });
-  else ctx.emit({ kind: 'spec.failed', project, spec, tasks: 1, failed: 1 });
+function endedEvents(dead: NodeId, { task, source, entry, fence, result }: Ended): Foretold[] {
+  return resultEvents(
+    dead,
+    { task, spec: specOf(task), project: entry.prj, entry, key: source, revision: fence, fence },
+    result,
+  );
 }
 
 /** Answers how many must be tried again. */

@@ -67,7 +67,10 @@ export class Adopter {
     if (outcome === 'alive') throw alive();
     const answer = await settleTxn(ctx, this.#signal(), {
       compares: [absent(keys.node(node))],
-      success: [{ op: 'delete', key: keys.nodeconf(node) }],
+      success: [
+        { op: 'delete', key: keys.nodeconf(node) },
+        { op: 'delete', key: keys.hooksMarksOf(node).start, end: keys.hooksMarksOf(node).end },
+      ],
     });
     if (answer.outcome === 'refused') throw alive();
     return moved;
@@ -125,7 +128,7 @@ export class Adopter {
     if (outcome === 'done' || outcome === 'alive') this.#dead.delete(dead);
     else if (outcome === 'stranded') this.#settled.add(dead);
     if (moved > 0) ctx.log.info({ node: dead, moved, outcome }, 'the queue of a dead node was taken over');
-    if (moved > 0 && epoch !== undefined) ctx.emit({ kind: 'node.crashed', node: dead, epoch, claimed: moved });
+    if (moved > 0 && epoch !== undefined) ctx.events.tell({ kind: 'node.crashed', node: dead, epoch, claimed: moved });
     return outcome;
   }
 

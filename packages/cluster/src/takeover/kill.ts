@@ -4,12 +4,14 @@
  * cancelled ends as `cancelled`. The delivery stays counted. Only an operator decides this: an exclusive task's old copy may
  * still run beside the new one until its node notices.
  */
-import { BoiError, specOf, type TaskId } from '@boi/core';
+import { BoiError, type NodeId, specOf, type TaskId } from '@boi/core';
 import type { Txn } from '@boi/store';
 import type { Actor } from '../api/api-types.ts';
 import { settleTxn } from '../base/settle.ts';
+import { ENDING_EVENTS, resultEvents } from '../commit/commit-events.ts';
 import { poisonResult } from '../commit/ending.ts';
 import type { NodeDeps } from '../deps.ts';
+import { appliedOrNot } from '../events/events.ts';
 import { unclaimed } from '../placement/move.ts';
 import { placementFactsOf, routedTaskOf } from '../placement/placement.ts';
 import type { QueueOwner } from '../placement/queue-scan.ts';
@@ -52,8 +54,11 @@ export async function killClaim(
       record.cancel === undefined
         ? { ...poisonResult(owner, { entry: record, fence: stored.modRevision }, nowMs), history: all }
         : { v: SCHEMA_VERSION, outcome: 'cancelled', endedAt: nowMs, attempt, delivery, history: all };
-    const txn: Txn = endLostTxn(keys, task, stored, result, header);
-    return (await settleTxn(ctx, signal, txn)).outcome === 'applied';
+    return endKilled(
+      deps,
+      { task, owner, stored, result, txn: endLostTxn(keys, task, stored, result, header) },
+      signal,
+    );
   }
   const placer = await deps.placer();
   await placer.consult(() => [routedTaskOf(task, record.prj, record)]);
@@ -61,4 +66,30 @@ export async function killClaim(
   const entry = unclaimed(record, killed);
   const move = planMove({ keys, task, from: owner, stored, entry, why: 'killed', nowMs }, placed);
   return (await sendMoves(deps, [move], [], signal)).applied.length === 1;
+}
+
+async function endKilled(
+  { ctx }: NodeDeps,
+  killed: {
+    readonly task: TaskId;
+    readonly owner: NodeId;
+    readonly stored: Stored<QueueEntry>;
+    readonly result: ResultRecord;
+    readonly txn: Txn;
+  },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { task, owner, stored, result, txn } = killed;
+  const { key, record: entry, modRevision: revision } = stored;
+  const events = resultEvents(
+    owner,
+    { task, spec: specOf(task), project: entry.prj, entry, key, revision, fence: revision },
+    result,
+  );
+  const answer = await ctx.events.bringing(
+    { kinds: ENDING_EVENTS, events: () => events, options: { signal, urgent: true } },
+    () => settleTxn(ctx, signal, txn),
+    appliedOrNot,
+  );
+  return answer.outcome === 'applied';
 }

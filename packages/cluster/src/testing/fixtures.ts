@@ -5,8 +5,10 @@
 import { type NodeId, type ProjectId, type SpecId, type TaskDefinition, type TaskId, taskId } from '@boi/core';
 import { SeededRandom, VirtualClock } from '@boi/core/testing';
 import { absent, MemoryServer, type MemoryStore, type Revision, sameCreation, toRevision } from '@boi/store';
-import { type ClusterConfig, type ClusterContext, type ClusterEvent, DEFAULT_CONFIG, type Logger } from '../context.ts';
+import { type ClusterConfig, type ClusterContext, DEFAULT_CONFIG, type Logger } from '../context.ts';
 import type { NodeDeps } from '../deps.ts';
+import { Events } from '../events/events.ts';
+import { settleIntent } from '../events/settle-intent.ts';
 import { readGroups } from '../group/change-groups.ts';
 import { type Groups, NO_GROUPS } from '../group/groups.ts';
 import { Keys } from '../keys.ts';
@@ -23,6 +25,7 @@ import {
   type Stored,
 } from '../records.ts';
 import { SpecBodies } from '../spec/spec-body.ts';
+import { type RecordedEvent, RecordingPort } from './recording-port.ts';
 
 const nothing = () => {};
 export const silentLogger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
@@ -88,7 +91,8 @@ export interface Fixture {
   readonly random: SeededRandom;
   readonly keys: Keys;
   readonly ctx: ClusterContext;
-  readonly events: ClusterEvent[];
+  readonly port: RecordingPort;
+  readonly events: RecordedEvent[];
   /** Sums of counters, by name. */
   readonly counts: ReadonlyMap<string, number>;
 }
@@ -99,23 +103,32 @@ export function fixture(config: Partial<ClusterConfig> = {}, seed = 1): Fixture 
   const store = server.connect();
   const random = new SeededRandom(seed);
   const keys = new Keys();
-  const events: ClusterEvent[] = [];
+  const port = new RecordingPort();
   const counts = new Map<string, number>();
+  const metrics = {
+    count: (name: string, by = 1) => void counts.set(name, (counts.get(name) ?? 0) + by),
+    gauge: nothing,
+    observe: nothing,
+  };
   const ctx: ClusterContext = {
     store,
     keys,
     clock,
     random,
     log: silentLogger,
-    metrics: {
-      count: (name, by = 1) => void counts.set(name, (counts.get(name) ?? 0) + by),
-      gauge: nothing,
-      observe: nothing,
-    },
-    emit: (event) => void events.push(event),
+    metrics,
+    events: new Events({
+      port,
+      clock,
+      random,
+      node: testNode(1),
+      log: silentLogger,
+      metrics,
+      settle: (intended) => settleIntent(ctx, intended),
+    }),
     config: { ...DEFAULT_CONFIG, ...config },
   };
-  return { server, store, clock, random, keys, ctx, events, counts };
+  return { server, store, clock, random, keys, ctx, port, events: port.events, counts };
 }
 
 /** Puts a record; answers it as stored. */

@@ -6,12 +6,15 @@ import { type DispatchAnswer, type NodeId, type SpecId, specOf, type TaskId, tas
 import { SeededRandom, VirtualClock } from '@boi/core/testing';
 import { MemoryServer } from '@boi/store';
 import { FaultyStore } from '@boi/store/testing';
-import type { ClusterConfig, ClusterEvent } from '../context.ts';
+import type { ClusterConfig } from '../context.ts';
 import { Keys, lastPart } from '../keys.ts';
 import { ClusterNode } from '../node.ts';
+import type { RouterPort } from '../placement/placement-types.ts';
+import type { ProvisionerOptions } from '../provision/ports.ts';
 import { codecs, type QueueEntry, type ResultRecord, type SpecHeader } from '../records.ts';
 import { silentLogger, testNode } from './fixtures.ts';
 import { MemoryBuffer } from './memory-buffer.ts';
+import { type RecordedEvent, RecordingPort } from './recording-port.ts';
 import { type Script, VirtualRunner } from './virtual-runner.ts';
 
 export interface TestNode {
@@ -20,7 +23,8 @@ export interface TestNode {
   readonly store: FaultyStore;
   readonly runner: VirtualRunner;
   readonly buffer: MemoryBuffer;
-  readonly events: ClusterEvent[];
+  readonly port: RecordingPort;
+  readonly events: RecordedEvent[];
   readonly counts: Map<string, number>;
 }
 
@@ -28,6 +32,8 @@ export interface JoinOptions {
   readonly slots?: number;
   readonly script?: Script;
   readonly capabilities?: Readonly<Record<string, string | number | boolean>>;
+  readonly provisioner?: ProvisionerOptions;
+  readonly router?: RouterPort;
   /** Of an earlier life of the same node. */
   readonly runner?: VirtualRunner;
   readonly buffer?: MemoryBuffer;
@@ -50,7 +56,7 @@ export class TestCluster {
   make(n: number, options: JoinOptions = {}): TestNode {
     const { clock } = this;
     const store = new FaultyStore({ store: this.server.connect(), clock });
-    const events: ClusterEvent[] = [];
+    const port = new RecordingPort();
     const counts = new Map<string, number>();
     const runner = options.runner ?? new VirtualRunner(clock, options.script);
     const buffer = options.buffer ?? new MemoryBuffer();
@@ -64,7 +70,7 @@ export class TestCluster {
         gauge: () => {},
         observe: () => {},
       },
-      emit: (event) => void events.push(event),
+      events: port,
       config: this.#config,
       identity: {
         id: testNode(n),
@@ -72,11 +78,14 @@ export class TestCluster {
         version: '0.1.0',
         capabilities: options.capabilities ?? { os: 'linux' },
         slots: options.slots ?? 4,
+        ...(options.provisioner === undefined ? {} : { provisioner: true }),
       },
+      ...(options.provisioner === undefined ? {} : { provisioner: options.provisioner }),
+      ...(options.router === undefined ? {} : { router: options.router }),
       runner,
       buffer,
     });
-    return { id: testNode(n), node, store, runner, buffer, events, counts };
+    return { id: testNode(n), node, store, runner, buffer, port, events: port.events, counts };
   }
 
   async join(n: number, options: JoinOptions = {}): Promise<TestNode> {

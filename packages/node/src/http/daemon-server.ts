@@ -18,6 +18,7 @@ import { auditActor } from '../identity/views.ts';
 import { LogRelay } from '../log-relay.ts';
 import type { MetricsRegistry } from '../metrics-registry.ts';
 import { PluginDesk } from '../plugins/desk.ts';
+import type { NodeHooks } from '../plugins/hooks.ts';
 import type { PluginHouse } from '../plugins/house.ts';
 import { remoteLogs } from '../remote-logs.ts';
 import { VERSION } from '../version.ts';
@@ -33,6 +34,7 @@ export interface DaemonServerDeps {
   readonly metrics: MetricsRegistry;
   readonly workshop: Workshop;
   readonly house: PluginHouse;
+  readonly hooks: Pick<NodeHooks, 'count'>;
   readonly member: () => ClusterNodeHandle;
   readonly counted: CountingStore;
   readonly limiter: RateLimiter;
@@ -47,6 +49,7 @@ export function createDaemonServer({
   metrics,
   workshop,
   house,
+  hooks,
   member,
   counted,
   limiter,
@@ -90,6 +93,7 @@ export function createDaemonServer({
         metrics.count('boi_core_store_writes_total', writes - scraped.writes);
         metrics.count('boi_core_store_reads_total', reads - scraped.reads);
         scraped = { writes, reads };
+        hooks.count();
         return { status: 200, body: await metrics.text() };
       },
     },

@@ -26,6 +26,7 @@ export class PluginHealth {
   /** By plugin; null: well. Absent: not known yet. */
   readonly #verdicts = new Map<string, Ailment | null>();
   readonly #names: readonly string[];
+  readonly #behind = new Set<string>();
   #tell: ((ailments: readonly Ailment[]) => void) | undefined;
 
   constructor(names: readonly string[]) {
@@ -40,7 +41,18 @@ export class PluginHealth {
 
   /** What ails the node as far as is known. */
   get ailments(): readonly Ailment[] {
-    return [...this.#verdicts.values()].filter((verdict) => verdict !== null);
+    const behind = [...this.#behind].map((plugin): Ailment => {
+      const what = `plugin ${plugin} does not keep up: work that it audits waits`;
+      return { about: `plugin ${plugin}`, reason: 'hooks-saturated', what, closes: false };
+    });
+    return [...[...this.#verdicts.values()].filter((verdict) => verdict !== null), ...behind];
+  }
+
+  /** Whether the node's work waits for a plugin of the audit tier. */
+  behind(plugin: string, isBehind: boolean): void {
+    if (isBehind) this.#behind.add(plugin);
+    else this.#behind.delete(plugin);
+    this.#say();
   }
 
   status({ plugin, state, error }: PluginStatus): void {

@@ -25,13 +25,15 @@ import type { SequencedEvent } from '@boi/proto';
 import type { HighWaterMarks, SettleIntent } from './ports.ts';
 import { RoomGate } from './room-gate.ts';
 import { type DeliverySource, Wakeup } from './source.ts';
-import { type SegmentNumber, WriteAheadLog } from './wal.ts';
+import { type Entry, type SegmentNumber, WriteAheadLog } from './wal.ts';
 import type { WalRecord } from './wal-format.ts';
 
 /** Outstanding events at which the work that emits them waits. */
 export const UNACKNOWLEDGED_MAX = 100;
 /** The mark is written at most this often: it goes to the store, and only saves repeats after a crash. */
 const MARK_EVERY_MS = 1_000;
+/** After a write that the disk refused. */
+const WRITE_AGAIN_MS = 5_000;
 
 export interface AuditTrailOptions {
   readonly directory: string;
@@ -155,7 +157,7 @@ export class AuditTrail implements DeliverySource {
     }
   }
 
-  /** Records that `events` happened; waits for room. Resolves when they are on disk and will be delivered. */
+  /** Records that `events` happened; waits for room and for a full disk. Resolves when they are on disk and will be delivered. */
   async tell(events: readonly BoiEvent[], options?: EmitOptions): Promise<void> {
     await this.#enter(events.length, options);
     try {
@@ -225,7 +227,7 @@ export class AuditTrail implements DeliverySource {
     if (known === undefined) throw new Error('assertion failed: an intent is resolved once');
     const { outcome } = settlement;
     if (outcome === 'did-not-happen') {
-      await this.#wal.append({ make: () => ({ t: 'settled', intent, outcome }) });
+      await this.#write({ make: () => ({ t: 'settled', intent, outcome }) });
       this.#intents.delete(intent);
       this.#room.look();
       return;
@@ -255,7 +257,7 @@ export class AuditTrail implements DeliverySource {
     deliverable: (sequence: number, segment: SegmentNumber) => Deliverable,
   ): Promise<void> {
     let sequence = 0;
-    const segment = await this.#wal.append({
+    const segment = await this.#write({
       make: () => {
         sequence = this.#nextSequence++;
         return record(sequence);
@@ -267,6 +269,19 @@ export class AuditTrail implements DeliverySource {
     this.#deliverable.push(deliverable(sequence, segment));
     this.#last = sequence;
     this.#wakeup.wake();
+  }
+
+  /** What has happened must be told: a disk that is full is waited for. Rejects when the trail is closed meanwhile. */
+  async #write(entry: Entry): Promise<SegmentNumber> {
+    const { clock, plugin, onProblem } = this.#options;
+    for (;;) {
+      try {
+        return await this.#wal.append(entry);
+      } catch (error) {
+        onProblem(`an event for ${plugin} is not on disk yet; it is tried again`, error);
+        await sleep(clock, WRITE_AGAIN_MS, this.#closing.signal);
+      }
+    }
   }
 
   #replay(record: WalRecord, segment: SegmentNumber): void {

@@ -147,24 +147,16 @@ export class HooksHub implements EventPort {
       throw failed.reason;
     }
     return events.map(({ event }, i) => {
-      const left = new Set(inTrails[i]);
-      // Called again after a disk was full: those that have it are left out.
-      const all = async (act: (intent: EventIntent) => Promise<void>) => {
-        await Promise.all([...left].map((intent) => act(intent).then(() => left.delete(intent))));
-      };
-      let pushed = false;
-      const pushOnce = (told: BoiEvent) => {
-        if (!pushed) this.#pushToQueues(told);
-        pushed = true;
-      };
+      const all = (act: (intent: EventIntent) => Promise<void>) =>
+        Promise.all((inTrails[i] ?? []).map(act)).then(() => undefined);
       return {
         happened: (final) => {
-          pushOnce(final ?? event);
+          this.#pushToQueues(final ?? event);
           return all((intent) => intent.happened(final));
         },
         didNotHappen: () => all((intent) => intent.didNotHappen()),
         unknown: () => {
-          pushOnce({ ...event, outcome: 'unknown' });
+          this.#pushToQueues({ ...event, outcome: 'unknown' });
           return all((intent) => intent.unknown());
         },
       };
