@@ -4,33 +4,24 @@
  *
  * States: waiting (an earlier life is still being reaped) → running → giving back → ended. A stop (cancel, timeout, lost
  * session, disk) may come in any of them; the first one decides the outcome, later ones can only hurry it. While a workspace
- * is given back what ran has its end already: only force stops a push then. `done` settles once, after the last process of
- * the tree is gone, and never rejects.
+ * is given back what ran has its end already: only force, or the end of the grace, stops a push then. `done` settles once,
+ * after the last process of the tree is gone, and never rejects.
  */
-import {
-  type Assignment,
-  type Clock,
-  type Command,
-  type RunningTask,
-  specOf,
-  type TaskReport,
-  type Timer,
-} from '@boi/core';
+import { type Assignment, type Clock, type RunningTask, specOf, type TaskReport, type Timer } from '@boi/core';
 import type { Logger } from '@boi/system';
 import type { Guard } from './guard/guard.ts';
 import type { LogStore } from './logs/log-store.ts';
-import type { PooledTask, TaskPool, WorkspaceProvider } from './ports.ts';
-import type { TreeRoot } from './processes/process-scan.ts';
+import type { TaskPool, WorkspaceProvider } from './ports.ts';
 import type { ProcessTable } from './processes/process-table.ts';
-import { ProcessTree } from './processes/process-tree.ts';
 import type { Secrets } from './secrets.ts';
 import { BorrowedWorkspace } from './steps/borrowed-workspace.ts';
-import { type Ending, exitOf, failed, failedCommand, type StopCause, stepMessage, stopped } from './steps/ending.ts';
+import { type Ending, exitOf, failed, type StopCause, stopped } from './steps/ending.ts';
 import { taskEnvironment } from './steps/environment.ts';
+import type { Execution } from './steps/execution.ts';
+import { InPool } from './steps/in-pool.ts';
 import { writeNeeds } from './steps/needs-file.ts';
+import { OnHost } from './steps/on-host.ts';
 import { readOutputs } from './steps/outputs.ts';
-import { failedStep, poolProgram } from './steps/pooled.ts';
-import { runCommand } from './steps/process.ts';
 import type { TaskUser } from './steps/task-user.ts';
 import { prepareWorkspace, type Workspace } from './steps/workspace.ts';
 import { TaskOutput } from './task-output.ts';
@@ -61,8 +52,9 @@ export class TaskRun implements RunningTask {
   readonly #deps: TaskRunDeps;
   readonly #graceMs: number;
   readonly #output: TaskOutput;
-  #tree: ProcessTree | undefined;
-  #pooled: PooledTask | undefined;
+  #execution: Execution | undefined;
+  /** Of what runs; while a workspace is given back, of a grace. */
+  #timeout: Timer | undefined;
   /** Aborted by a stop; while a workspace is given back, by force only. */
   readonly #aborting = new AbortController();
   #givingBack = false;
@@ -91,9 +83,10 @@ export class TaskRun implements RunningTask {
   #end(cause: StopCause, graceMs: number): void {
     if (this.#stop === undefined) this.#stop = { cause, graceMs };
     else this.#stop.graceMs = Math.min(this.#stop.graceMs, graceMs);
-    this.#tree?.stop(graceMs);
-    this.#pooled?.stop(graceMs);
-    if (!this.#givingBack || graceMs <= 0) this.#aborting.abort(new Error(`the task was stopped: ${cause}`));
+    this.#execution?.stop(graceMs);
+    const abort = () => this.#aborting.abort(new Error(`the task was stopped: ${cause}`));
+    if (!this.#givingBack || graceMs <= 0) abort();
+    else this.#timeout ??= this.#deps.clock.timer(graceMs, abort);
   }
 
   async #run(): Promise<TaskReport> {
@@ -132,11 +125,11 @@ export class TaskRun implements RunningTask {
       return failed('secret-missing', (error as Error).message);
     }
     this.#output.hide(Object.values(secrets));
-    const timeout = this.#armTimeout();
+    this.#timeout = this.#armTimeout();
     try {
       return await this.#withWorkspace(workRoot, secrets);
     } finally {
-      timeout?.cancel();
+      this.#timeout?.cancel();
     }
   }
 
@@ -160,6 +153,8 @@ export class TaskRun implements RunningTask {
       failed('start-failed', `the node could not run it: ${error.message}`),
     );
     this.#givingBack = true;
+    this.#timeout?.cancel();
+    this.#timeout = undefined;
     const given = await borrowed.giveBack(ending);
     // Stopped by force while it was pushed: whether it was, nobody knows.
     if (given.reason === 'push-failed' && this.#stop !== undefined && this.#aborting.signal.aborted)
@@ -209,12 +204,8 @@ export class TaskRun implements RunningTask {
       workspaceEnv,
       needsPath,
     });
-    const commands = [definition.run, ...(definition.verify ?? [])];
     if (this.#stop !== undefined) return this.#stopped(this.#stop.cause);
-    const ending =
-      deps.pool === undefined
-        ? await this.#onHost(commands, workspace, env)
-        : await this.#inPool(deps.pool, commands, workspace, env);
+    const ending = await this.#execute(workspace, env);
     if (ending !== undefined) return ending;
     const result = await readOutputs(
       workspace.outputPath,
@@ -230,93 +221,25 @@ export class TaskRun implements RunningTask {
     };
   }
 
-  /** Undefined: all exited 0. */
-  async #onHost(
-    commands: readonly Command[],
-    { dir }: Workspace,
-    env: Readonly<Record<string, string>>,
-  ): Promise<Ending | undefined> {
-    for (const [step, command] of commands.entries()) {
-      if (this.#stop !== undefined) return this.#stopped(this.#stop.cause);
-      const ending = await this.#command(command, step, dir, env);
-      if (ending !== undefined) return ending;
-    }
-    return undefined;
+  /** Undefined: all commands exited 0. */
+  async #execute(workspace: Workspace, env: Readonly<Record<string, string>>): Promise<Ending | undefined> {
+    const { run, verify = [] } = this.assignment.definition;
+    this.#execution = this.#executionOf();
+    const { ending, exit } = await this.#execution.run([run, ...verify], workspace, env);
+    this.#execution = undefined;
+    if (this.#stop === undefined) return ending;
+    return { ...this.#stopped(this.#stop.cause), ...(exit === undefined ? {} : exitOf(exit)) };
   }
 
-  /** Undefined: all exited 0. */
-  async #inPool(
-    pool: TaskPool,
-    commands: readonly Command[],
-    workspace: Workspace,
-    env: Readonly<Record<string, string>>,
-  ): Promise<Ending | undefined> {
-    const { task, fence, attempt, delivery, definition } = this.assignment;
-    const stepFile = workspace.beside('step');
-    this.#pooled = pool.run({
-      task,
-      fence,
-      attempt,
-      delivery,
-      ...(definition.pool === undefined ? {} : { pool: definition.pool }),
-      argv: poolProgram(commands, stepFile),
-      env,
-      workdir: workspace.dir,
-      slots: definition.slots ?? 1,
-      onStart: () => {
-        this.#startedAt ??= this.#deps.clock.now();
-      },
-      onOutput: (stream, bytes) => this.#output.write(stream, bytes),
-    });
-    const end = await this.#pooled.done;
-    this.#pooled = undefined;
-    this.#output.flush();
-    if (this.#stop !== undefined)
-      return { ...this.#stopped(this.#stop.cause), ...('exitCode' in end ? exitOf(end) : {}) };
-    if ('startError' in end) return failed('start-failed', end.startError);
-    if ('lost' in end) return failed('lost', end.lost);
-    if (end.exitCode === 0) return undefined;
-    const step = await failedStep(stepFile, commands.length);
-    return failedCommand(end, step, commands[step] ?? '');
-  }
-
-  /** `run` is step 0, the first verify command 1. Undefined: it exited 0, go on. */
-  async #command(
-    command: Command,
-    step: number,
-    cwd: string,
-    env: Readonly<Record<string, string>>,
-  ): Promise<Ending | undefined> {
-    const { clock, table, guard, user } = this.#deps;
-    const { task, fence, definition } = this.assignment;
-    let root: TreeRoot | undefined;
-    const result = await runCommand({
-      command,
-      cwd,
-      env,
-      ...(user === undefined ? {} : { user }),
-      task,
-      fence,
-      clock,
-      onStart: (started) => {
-        root = started;
-        this.#startedAt ??= clock.now();
-        this.#tree = new ProcessTree(started, { clock, table, graceMs: this.#graceMs });
-        guard.started(started, definition.exclusive === true);
-      },
-      onOutput: (stream, bytes) => this.#output.write(stream, bytes),
-      settle: async () => this.#tree?.settle(),
-    });
-    this.#tree = undefined;
-    if (root !== undefined) guard.ended(root);
-    this.#output.flush();
-    if ('startError' in result) return failed('start-failed', stepMessage(step, result.startError));
-    if (result.heldOpen) {
-      this.#output.note('[boi] a process outside the task still holds its output open; it is not waited for');
-    }
-    if (this.#stop !== undefined) return { ...this.#stopped(this.#stop.cause), ...exitOf(result) };
-    if (result.exitCode === 0) return undefined;
-    return failedCommand(result, step, command);
+  #executionOf(): Execution {
+    const { clock, table, guard, user, pool } = this.#deps;
+    const onStart = () => {
+      this.#startedAt ??= clock.now();
+    };
+    const deps = { assignment: this.assignment, clock, output: this.#output, onStart };
+    return pool === undefined
+      ? new OnHost({ ...deps, table, guard, user, graceMs: this.#graceMs })
+      : new InPool({ ...deps, pool });
   }
 
   #armTimeout(): Timer | undefined {

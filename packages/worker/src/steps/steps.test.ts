@@ -1,6 +1,12 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Assignment } from '@boi/core';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { allowedEnvironment, ENV_ALLOWED, taskEnvironment } from './environment.ts';
+import { poolProgram } from './in-pool.ts';
 import { parseOutputs } from './outputs.ts';
 
 describe('outputs', () => {
@@ -83,5 +89,35 @@ describe('environment', () => {
     expect(env).not.toHaveProperty('n');
     expect(env).not.toHaveProperty('BOI_X');
     expect(env.BOI_INPUT_A_X_1__PATH).toBe('/evil');
+  });
+});
+
+describe('the program of a pool', () => {
+  const runs = (commands: readonly (string | string[])[], file = '/dev/null') => {
+    const [program = '', ...args] = poolProgram(commands, file);
+    const { status, stdout } = spawnSync(program, args, { encoding: 'utf8' });
+    return { status, stdout };
+  };
+
+  test('is the command itself if there is only one', () => {
+    expect(poolProgram(['make'], '/s')).toEqual(['/bin/sh', '-c', 'make']);
+    expect(poolProgram([['make', 'it']], '/s')).toEqual(['make', 'it']);
+  });
+
+  test('stops at the first that fails, with its exit code, and tells which', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'boi-step-')), "it's here");
+    expect(runs(['echo a', ['sh', '-c', 'echo b; exit 7'], 'echo c'], file)).toEqual({ status: 7, stdout: 'a\nb\n' });
+    expect(readFileSync(file, 'utf8')).toBe('1\n');
+  });
+
+  test('gives every word as it is', () => {
+    fc.assert(
+      fc.property(fc.array(fc.stringMatching(/^[^\0]{1,8}$/), { minLength: 1, maxLength: 4 }), (words) => {
+        const script = 'for word; do printf "%s|" "$word"; done';
+        const { stdout } = runs([['/bin/sh', '-c', script, 'sh', ...words], 'true']);
+        expect(stdout).toBe(words.map((word) => `${word}|`).join(''));
+      }),
+      { numRuns: 40 },
+    );
   });
 });

@@ -43,6 +43,15 @@ export interface TaskBench {
   close(): Promise<void>;
 }
 
+const programs = new Map<string, Promise<string>>();
+
+function programOf(folder: string): Promise<string> {
+  const main = join(import.meta.dirname, '../../../../../plugins', folder, 'src/main.ts');
+  const known = programs.get(folder) ?? bundleProgram(main);
+  programs.set(folder, known);
+  return known;
+}
+
 /** Of a plugin of this repository; `args` may name the bench's directory. */
 export async function taskBench(
   kind: PluginConfig['kind'],
@@ -51,7 +60,7 @@ export async function taskBench(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<TaskBench> {
   const lab = await openLab();
-  const program = await bundleProgram(join(import.meta.dirname, '../../../../../plugins', folder, 'src/main.ts'));
+  const program = await programOf(folder);
   const command = { name: 'it', kind, command: process.execPath, args: [program, ...args(lab.directory)] };
   const supervisor = lab.supervisor(command, { restartDelayMs: 50 });
   const log = createLogger({ name: 'test', level: 'silent' });
