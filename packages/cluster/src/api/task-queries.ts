@@ -40,8 +40,8 @@ export async function listTasks(
   spc: SpecId,
   query: RouteQuery<'spec.tasks'>,
 ): Promise<Page<TaskView>> {
-  const after = query.after === undefined ? 0 : Number(query.after);
-  if (!Number.isInteger(after) || after < 0) {
+  const after = Number(query.after ?? 0);
+  if (query.after !== undefined && !/^\d{1,7}$/.test(query.after)) {
     throw new BoiError('bad-request', 'not the next page of tasks', {
       issues: [{ path: '/query/after', message: 'must be the `next` of a page before' }],
     });

@@ -7,9 +7,10 @@
  * Which chunk has an index is said by the queue entry, or found by a guess and a step or two (chunks know their first index).
  * Compression is synchronous, as a simulation must be able to replay it.
  */
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { deflateRawSync } from 'node:zlib';
 import { BoiError, type SpecId, type TaskDefinition } from '@boi/core';
 import type { Store } from '@boi/store';
+import { unpackJson } from '../base/unpack.ts';
 import type { Keys } from '../keys.ts';
 import { SCHEMA_VERSION, type SpecHeader } from '../records.ts';
 
@@ -59,24 +60,14 @@ export function* encodeBody(tasks: readonly TaskDefinition[]): Generator<Encoded
 }
 
 export function decodeChunk(key: string, value: Buffer): { chunk: BodyChunk; chars: number } {
-  let parsed: unknown;
-  let json: string;
-  try {
-    json = inflateRawSync(value).toString('utf8');
-    parsed = JSON.parse(json);
-  } catch (cause) {
-    throw new BoiError('schema-unknown', `${key}: the chunk of a spec's body cannot be unpacked`, {
-      cause,
-      details: { key },
-    });
-  }
-  const { v, first, tasks } = parsed as { v?: unknown; first?: unknown; tasks?: unknown };
+  const { text, json } = unpackJson(key, value, "chunk of a spec's body");
+  const { v, first, tasks } = (json ?? {}) as { v?: unknown; first?: unknown; tasks?: unknown };
   if (v !== SCHEMA_VERSION || typeof first !== 'number' || !Array.isArray(tasks)) {
     throw new BoiError('schema-unknown', `${key}: the chunk of a spec's body is of an unknown shape`, {
       details: { key },
     });
   }
-  return { chunk: { first, tasks: tasks as TaskDefinition[] }, chars: json.length };
+  return { chunk: { first, tasks: tasks as TaskDefinition[] }, chars: text.length };
 }
 
 interface Cached {

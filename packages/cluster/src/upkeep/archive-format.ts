@@ -4,11 +4,14 @@
  * The definitions are not here: the body stays as it is (compressed already) until the spec is removed, since `spec retry`
  * and the views of an ended task need it.
  */
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { deflateRawSync } from 'node:zlib';
 import { BoiError, type ProjectId, type SpecId } from '@boi/core';
 import type { Store } from '@boi/store';
+import { Type } from 'typebox';
+import { Compile, type Validator } from 'typebox/compile';
+import { unpackJson } from '../base/unpack.ts';
 import type { Keys } from '../keys.ts';
-import { codecs, type ResultRecord, SCHEMA_VERSION, type SpecHeader } from '../records.ts';
+import { codecs, ResultRecord, SCHEMA_VERSION, type SpecHeader } from '../records.ts';
 
 export const ARCHIVE_CHUNK_CHARS_MAX = 256 * 1024;
 
@@ -40,17 +43,20 @@ export class ArchiveChunk {
   }
 }
 
+const Archive = Type.Object({
+  v: Type.Literal(SCHEMA_VERSION),
+  results: Type.Array(Type.Tuple([Type.Integer({ minimum: 1 }), ResultRecord])),
+});
+/** Compiled when the first archive is read. */
+let shape: Validator | undefined;
+
 export function decodeArchive(key: string, value: Buffer): [index: number, result: ResultRecord][] {
-  let parsed: { v?: unknown; results?: unknown };
-  try {
-    parsed = JSON.parse(inflateRawSync(value).toString('utf8')) as typeof parsed;
-  } catch (cause) {
-    throw new BoiError('schema-unknown', `${key}: the archive cannot be unpacked`, { cause, details: { key } });
-  }
-  if (parsed.v !== SCHEMA_VERSION || !Array.isArray(parsed.results)) {
+  const { json } = unpackJson(key, value, 'archive');
+  shape ??= Compile(Archive) as unknown as Validator;
+  if (!shape.Check(json)) {
     throw new BoiError('schema-unknown', `${key}: the archive is of an unknown shape`, { details: { key } });
   }
-  return parsed.results as [number, ResultRecord][];
+  return (json as { results: unknown }).results as [number, ResultRecord][];
 }
 
 /** Results of tasks `from`…`to` of an archived spec. */
