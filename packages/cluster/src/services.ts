@@ -17,6 +17,9 @@ import { createPlacer } from './placement/placement.ts';
 import type { RouterPort } from './placement/placement-types.ts';
 import { Rebalancer } from './placement/rebalance.ts';
 import { UnassignedDuty } from './placement/unassigned.ts';
+import type { ProvisionerOptions } from './provision/ports.ts';
+import { ProvisionedNodes } from './provision/provisioned.ts';
+import { Provisioning } from './provision/provisioning.ts';
 import type { QueueEntry, Stored } from './records.ts';
 import { Coordinators } from './spec/coordinators.ts';
 import { Dispatcher } from './spec/dispatch.ts';
@@ -53,7 +56,7 @@ export class NodeServices {
   readonly #services: readonly Service[];
   #started: Service[] = [];
 
-  constructor(deps: NodeDeps, work: OwnWork) {
+  constructor(deps: NodeDeps, work: OwnWork, provisioner?: ProvisionerOptions) {
     this.#deps = deps;
     this.#work = work;
     this.dispatcher = new Dispatcher(deps);
@@ -69,6 +72,9 @@ export class NodeServices {
       new Archiver(deps),
       new Compactor(deps),
       new IdentityUpkeep(deps),
+      ...(provisioner === undefined
+        ? []
+        : [new Provisioning(deps, provisioner), new ProvisionedNodes(deps, provisioner)]),
     ];
   }
 

@@ -121,6 +121,23 @@ export const DAEMON_SETTINGS = {
     max: 86_400_000,
     example: '30s',
   }),
+  'provision-deadline': setting({
+    type: 'duration',
+    description:
+      'With a provisioner: a node that was asked for must have joined within this long, else what was begun is removed.',
+    default: '2m',
+    min: 1_000,
+    max: 86_400_000,
+    example: '5m',
+  }),
+  'provision-idle': setting({
+    type: 'duration',
+    description: 'With a provisioner: a node that it made is drained and removed after so long without work.',
+    default: '5m',
+    min: 1_000,
+    max: 30 * 86_400_000,
+    example: '15m',
+  }),
   'log-bytes': setting({
     type: 'bytes',
     description: 'Cap of one log file; beyond it the middle of the output is dropped, with a visible mark.',

@@ -4,7 +4,10 @@
  */
 import { type ProjectId, type SpecId, type TaskDefinition, type TaskState, taskId, type Why } from '@boi/core';
 import type { NodeDeps } from '../deps.ts';
-import { codecs, type SpecHeader } from '../records.ts';
+import { needOf } from '../provision/need.ts';
+import { provisionCodec } from '../provision/records.ts';
+import { provisionWhy } from '../provision/why.ts';
+import { codecs, type QueueEntry, type SpecHeader } from '../records.ts';
 import { entryState, type SeenTask } from './views.ts';
 
 /** Needs named in a summary; their number is told in any case. */
@@ -29,6 +32,7 @@ export async function whyNotRunning(
   const { owner, entry } = seen;
   const snapshot = membership.snapshot();
   const { state, why } = entryState(owner, entry.record, snapshot, ctx.clock.now());
+  if (why !== undefined && owner === undefined) return { why: await withProvision(deps, entry.record, why) };
   if (why !== undefined) return { why };
   if (state === 'running' || owner === undefined) return undefined;
   const { lock } = entry.record;
@@ -58,6 +62,16 @@ export async function whyNotRunning(
       ? `node ${owner} has ${Math.max(0, free)} of ${slots} slots free and it takes ${wanted}; ${queued} queued there`
       : `in the queue of node ${owner}, ${queued} queued there`;
   return { why: { summary } };
+}
+
+/** And what was done about it. */
+async function withProvision({ ctx }: NodeDeps, entry: QueueEntry, why: Why): Promise<Why> {
+  const need = needOf(entry);
+  if (need === undefined) return why;
+  const key = ctx.keys.provision(need.hash);
+  const { kv } = await ctx.store.get(key);
+  const more = kv === undefined ? undefined : provisionWhy(provisionCodec.decode(key, kv.value), ctx.clock.now());
+  return more === undefined ? why : { ...why, summary: `${why.summary}; ${more}` };
 }
 
 async function whyBlocked(deps: NodeDeps, spc: SpecId, header: SpecHeader, definition: TaskDefinition): Promise<Why> {

@@ -116,5 +116,6 @@ function recordOf({ ctx, identity }: Pick<RegisterOptions, 'ctx' | 'identity'>):
     capabilities: { ...identity.capabilities },
     slots: identity.slots,
     startedAt: ctx.clock.now(),
+    ...(identity.provisioner === true ? { provisioner: true } : {}),
   };
 }

@@ -20,8 +20,10 @@ import {
 } from '@boi/core';
 import { absent, type KeyValue, type Revision } from '@boi/store';
 import type { NodeDeps } from '../deps.ts';
-import type { KeyRange } from '../keys.ts';
+import { type KeyRange, lastPart } from '../keys.ts';
 import { heldLock } from '../placement/move.ts';
+import { needOf } from '../provision/need.ts';
+import { provisionCodec, provisionedCodec } from '../provision/records.ts';
 import { codecs, SCHEMA_VERSION, type SpecHeader } from '../records.ts';
 import { isFinalSpec } from '../spec/spec-ref.ts';
 
@@ -104,6 +106,7 @@ class Check {
     await this.#each(keys.allResults(), true, (kv) => this.#record('results', kv.key, keys.allResults()));
     for (const [spc, checked] of this.#specs) this.#count(spc, checked);
     await this.#orphans();
+    await this.#provisions();
     const clean = !this.#findings.some(({ severity }) => severity === 'error');
     return {
       revision: this.#revision,
@@ -260,6 +263,20 @@ class Check {
     await this.#each(keys.allArchives(), true, ({ key }) => {
       const [, spc = ''] = key.slice(keys.allArchives().start.length).split('/');
       if (!this.#specs.has(spc as SpecId)) this.#find('orphan-archive', 'warning', key, 'its spec does not exist');
+    });
+  }
+
+  async #provisions(): Promise<void> {
+    const { keys } = this.#deps.ctx;
+    await this.#each(keys.provisions(), false, ({ key, value }) => {
+      const { requires, slots } = provisionCodec.decode(key, value);
+      if (needOf({ requires, slots })?.hash !== lastPart(key))
+        this.#find('malformed-key', 'error', key, 'is not the hash of what the record requires');
+    });
+    await this.#each(keys.allProvisioned(), false, ({ key, value }) => {
+      const { node } = provisionedCodec.decode(key, value);
+      if (!this.#nodes.has(node))
+        this.#find('provisioned-node-away', 'warning', key, `node ${node} has no session; its provisioner removes it`);
     });
   }
 

@@ -4,7 +4,7 @@
  * need it; `started` by the daemon once it is a member.
  */
 import type { RequestOptions } from 'node:https';
-import { ClusterIdentity, type ClusterNodeHandle, roleByGroups } from '@boi/cluster';
+import { ClusterIdentity, type ClusterNodeHandle, type JoinTokens, roleByGroups } from '@boi/cluster';
 import { BoiError, type NodeId, type UserId, type UserRole } from '@boi/core';
 import { IdentityFiles } from '@boi/identity';
 import type { Store } from '@boi/store';
@@ -20,6 +20,7 @@ import { type AdmissionOptions, renewNode } from './admission.ts';
 import { AuthorityKeys } from './authority-keys.ts';
 import { PREFIX_DEFAULT, readClusterFile } from './cluster-file.ts';
 import type { IdentityDesk } from './desk.ts';
+import { joinTokens } from './join-tokens.ts';
 import { Keychain } from './keychain.ts';
 import { type Peer, PeerCalls, peerTls } from './peer-call.ts';
 import { IdentityService } from './service.ts';
@@ -38,6 +39,9 @@ export interface OfficeOptions {
   /** This node is no member any more: it was removed, or expelled. Called once. */
   readonly onRemoved: () => void;
 }
+
+/** Addresses in a token. */
+const BOOT_MAX = 16;
 
 const clock = systemClock;
 const random = systemRandom;
@@ -153,6 +157,19 @@ export class Office {
     this.#forgetting?.();
     if (this.#address !== undefined) await this.#upkeep.stop();
     await this.identity.stop();
+  }
+
+  /** For nodes that provisioners make. */
+  joinTokens(): JoinTokens {
+    const { signing, keychain } = this.#admission;
+    return joinTokens({
+      identity: this.identity,
+      signing,
+      cluster: keychain.cluster,
+      self: keychain.node,
+      boot: () =>
+        [...(this.#address === undefined ? [] : [this.#address]), ...this.#adminAddresses()].slice(0, BOOT_MAX),
+    });
   }
 
   /** What a request to that very node needs of TLS. */

@@ -29,6 +29,8 @@ export interface PluginHouseDeps {
   readonly crashLog: CrashLog;
   readonly log: Logger;
   readonly metrics: MetricSink;
+  /** What a plugin wrote, as it may be shown: without the secrets it was given. */
+  readonly mask: (plugin: string, text: string) => string;
   /** Takes the events of the catalogue that are about plugins. */
   readonly tell: (event: PluginEvent) => void;
 }

@@ -4,12 +4,12 @@ import type { PluginHealth } from './health.ts';
 import type { PluginHouseDeps } from './house.ts';
 import type { PluginLog } from './plugin-log.ts';
 
-export interface PluginObserverDeps extends Pick<PluginHouseDeps, 'log' | 'metrics' | 'tell'> {
+export interface PluginObserverDeps extends Pick<PluginHouseDeps, 'log' | 'metrics' | 'mask' | 'tell'> {
   readonly health: PluginHealth;
   readonly logs: ReadonlyMap<string, PluginLog>;
 }
 
-export function observePlugins({ log, metrics, tell, health, logs }: PluginObserverDeps): PluginObserver {
+export function observePlugins({ log, metrics, mask, tell, health, logs }: PluginObserverDeps): PluginObserver {
   return {
     status(status: PluginStatus) {
       const { plugin, state, pid, error } = status;
@@ -21,7 +21,8 @@ export function observePlugins({ log, metrics, tell, health, logs }: PluginObser
       logs.get(plugin)?.write('boi', error === undefined ? `is ${state}` : `is ${state}: ${error.message}`);
       health.status(status);
     },
-    line(plugin, stream, text) {
+    line(plugin, stream, written) {
+      const text = mask(plugin, written);
       log.info({ plugin, stream }, text);
       logs.get(plugin)?.write(stream, text);
     },
