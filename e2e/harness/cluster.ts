@@ -139,6 +139,16 @@ export class Cluster {
     return node;
   }
 
+  /** Node *n* again, on its disk, in a container of another image. The old container has stopped. */
+  async replace(n: number, image: string): Promise<Container> {
+    await this.node(n).remove();
+    const node = await this.#nodeContainer(n, {}, image);
+    (this.nodes as Container[])[n - 1] = node;
+    await node.start();
+    await this.ready(node);
+    return node;
+  }
+
   /** They are members, as the laptop sees it; before there is one, as the first of them itself does. */
   async ready(...nodes: readonly Container[]): Promise<void> {
     const names = nodes.map(({ name }) => name).join(', ');
@@ -257,7 +267,7 @@ export class Cluster {
     };
   }
 
-  async #nodeContainer(n: number, extra: Readonly<Record<string, string>>): Promise<Container> {
+  async #nodeContainer(n: number, extra: Readonly<Record<string, string>>, image = IMAGE): Promise<Container> {
     const name = `node-${n}`;
     const settings = {
       slots: '2',
@@ -270,7 +280,7 @@ export class Cluster {
       ...extra,
     };
     return this.#create(name, {
-      Image: IMAGE,
+      Image: image,
       Cmd: ['join', ...flags(settings)],
       HostConfig: {
         Mounts: [this.#volume(name, DATA), { Type: 'bind', Source: this.#effects, Target: EFFECTS }],

@@ -96,6 +96,11 @@ export class Container {
       .connect({ Container: this.id, EndpointConfig: { Aliases: [...aliases] } as never });
   }
 
+  /** The container alone: its disk is kept. */
+  async remove(): Promise<void> {
+    await this.#container.remove({ force: true });
+  }
+
   /** Its exit code, when it has ended. */
   async ended(): Promise<number> {
     return ((await this.#container.wait()) as { StatusCode: number }).StatusCode;
