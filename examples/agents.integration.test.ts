@@ -2,10 +2,11 @@
  * The fleet of agents on three real nodes over a real etcd: what is left is a git history, and it is the same when a node is
  * killed under an agent. Tasks that ask for a plugin that no node has wait, and say why.
  */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { FsckReport, TaskView } from '@boi/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, Lab } from './lab.ts';
@@ -121,5 +122,13 @@ describe('a fleet of agents, on three nodes and a real etcd', () => {
     const { stdout } = await lab.boi('task', 'show', task?.id as string);
     expect(stdout).toContain('3 nodes: 3 lack the workspace plugin svn');
     await lab.boi('spec', 'cancel', id);
+  });
+
+  test('is shown by one command', { timeout: 180_000 }, async () => {
+    const kept = join(lab.dir, 'shown.git');
+    const { stdout } = await promisify(execFile)(join(here, 'run.sh'), ['--keep', kept]);
+    expect(stdout).toContain(readFileSync(join(here, 'expected.txt'), 'utf8'));
+    expect(stdout).toMatch(/\(agents\/merged\) Merge agents\/loud/);
+    expect(gitAt(kept, 'rev-list', '--count', 'main..agents/merged')).toBe('8');
   });
 });

@@ -38,11 +38,9 @@ trap 'exit 130' INT TERM
 title 'A repository, and three nodes that can make worktrees of it'
 examples/agents/make-repository.sh "$repository"
 for node in dev-1 dev-2 dev-3; do
-  mkdir -p "$work/data/$node/plugins"
-  cat >"$work/data/$node/plugins/git.json" <<END
-{ "kind": "workspace", "command": "node", "args": ["$PWD/plugins/workspace-git/dist/main.js", "--root", "$work/data/$node/git"] }
-END
-  chmod 600 "$work/data/$node/plugins/git.json"
+  boi plugin install git --kind workspace --data-dir "$work/data/$node" -- \
+    node "$PWD/plugins/workspace-git/dist/main.js" --root "$work/data/$node/git" 2>"$work/install.log" >/dev/null ||
+    { cat "$work/install.log" >&2; exit 1; }
 done
 node packages/cli/bin/boi-node.js dev --nodes 3 --slots 2 --port 0 --data-dir "$work/data" >"$work/dev.log" 2>&1 &
 daemon=$!
