@@ -55,11 +55,9 @@ describe('what a plugin writes', () => {
     expect(told).toEqual([[id, 'p']]);
   });
 
-  test('is looked through quickly, whatever it is', () => {
-    const hostile = [`eyJ${'a'.repeat(8_000)}`, `eyJ${'a'.repeat(10)}.`.repeat(500), '.eyJ'.repeat(2_000)];
-    const before = performance.now();
-    for (let n = 0; n < 100; n++) for (const text of hostile) leaks.mask('p', text);
-    // A thousandth of a second each on any machine; seconds if it were quadratic.
-    expect(performance.now() - before).toBeLessThan(3_000);
+  test('is looked through once, however long it is', () => {
+    // Looked at anew from every place at which a token might begin, this would take hours.
+    for (const text of ['eyJ'.repeat(500_000), `eyJ${'a'.repeat(1_000_000)}`, `eyJ${'a'.repeat(30)}.`.repeat(30_000)])
+      expect(leaks.mask('p', text)).toBe(text);
   });
 });

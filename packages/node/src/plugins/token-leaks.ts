@@ -15,8 +15,8 @@ export interface TokenLeaksOptions {
 
 /** What a token is replaced by. */
 const MASK = '[join token]';
-/** Three parts of base64url, the first an object: `{"`. */
-const JWT = /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}/g;
+/** Three parts of base64url, each at least as long as in a join token; the first is an object: `{"`. */
+const JWT = /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{100,}\.[A-Za-z0-9_-]{86,}/g;
 /** Tokens that are remembered; they live for minutes. */
 const KNOWN_MAX = 256;
 /** A part of a token that is as good as it: a line may end within. */
