@@ -91,7 +91,7 @@ tasks:
 
   test('says what it can; what nobody can waits and says why', async () => {
     const { items } = await get<{ items: NodeView[] }>('/nodes');
-    const pools = items.map(({ name, capabilities }) => [name, capabilities.pool, capabilities['pool/apart']]);
+    const pools = items.map(({ name, capabilities = {} }) => [name, capabilities.pool, capabilities['pool/apart']]);
     expect(pools.sort()).toEqual([
       ['dev-1', true, true],
       ['dev-2', undefined, undefined],
