@@ -157,8 +157,33 @@ describe('the workspace afterwards', () => {
 });
 
 describe('a cancel', () => {
-  let silent: Server;
-  afterEach(() => new Promise((resolve) => silent.close(resolve)));
+  let silent: Server | undefined;
+  afterEach(() => new Promise<unknown>((resolve) => (silent === undefined ? resolve(0) : silent.close(resolve))));
+
+  /** Resolves when a push has begun; it goes on when the file `go` is there. */
+  async function heldPush(): Promise<void> {
+    const [begun, go] = ['begun', 'go'].map((name) => join(bench.lab.directory, name));
+    const script = `#!/bin/sh\ntouch ${begun}\nwhile [ ! -e ${go} ]; do sleep 0.05; done\n`;
+    writeFileSync(join(source, '.git/hooks/pre-receive'), script, { mode: 0o755 });
+    await expect.poll(() => existsSync(begun as string), { timeout: 30_000 }).toBe(true);
+  }
+
+  test('while it is pushed comes too late, unless it is forced', async () => {
+    const running = bench.runner.start(inWorkspace(COMMIT, { push: 'result' }));
+    await heldPush();
+    running.cancel();
+    writeFileSync(join(bench.lab.directory, 'go'), '');
+    expect(await running.done).toMatchObject({ outcome: 'succeeded' });
+    expect(git('log', '--format=%s', 'main..result')).toBe('made');
+
+    rmSync(join(bench.lab.directory, 'go'));
+    rmSync(join(bench.lab.directory, 'begun'));
+    const other = bench.runner.start(inWorkspace(COMMIT, { push: 'other' }));
+    await heldPush();
+    other.cancel({ force: true });
+    expect(await other.done).toMatchObject({ outcome: 'cancelled' });
+    writeFileSync(join(bench.lab.directory, 'go'), '');
+  });
 
   test('while it is prepared ends the task at once', async () => {
     // A server that takes the question and never answers.
@@ -167,9 +192,9 @@ describe('a cancel', () => {
         socket.on('error', () => undefined).once('data', () => resolve());
       });
     });
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    const address = silent.address();
-    if (address === null || typeof address === 'string') throw new Error('it does not listen');
+    await new Promise<void>((resolve) => silent?.listen(0, '127.0.0.1', resolve));
+    const address = silent?.address();
+    if (address === undefined || address === null || typeof address === 'string') throw new Error('it does not listen');
     const running = bench.runner.start(inWorkspace('true', { source: `git://127.0.0.1:${address.port}/x` }));
     await asked;
     running.cancel();

@@ -75,7 +75,8 @@ export class BorrowedWorkspace {
         ...(pushed === undefined ? {} : { BOI_PUSHED_VERSION: pushed }),
       });
     } catch (error) {
-      if (signal.aborted) await this.#remove(false);
+      // Forced to stop, it may still be pushing: nobody waits for what is removed then.
+      if (signal.aborted) void this.#remove(false);
       const message = `what it committed could not be pushed to ${branch}: ${(error as Error).message}`;
       this.#deps.note(`[boi] ${message}`);
       return failed('push-failed', message);
