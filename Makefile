@@ -23,7 +23,7 @@ BENCH_FLAGS ?=
 E2E ?=
 E2E_FLAGS ?=
 
-.PHONY: help demo test sim soak e2e bench lint directions proto types unused build format clean node
+.PHONY: help demo test sim soak e2e e2e-twins bench lint directions proto types unused build format clean node
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,10 @@ e2e: ## Tests in containers, on a Docker engine that is installed and started wh
 	fi
 	$(MAKE) build
 	BOI_E2E=$(E2E) .ci/with-docker e2e/run $(E2E_FLAGS)
+
+e2e-twins: ## Container tests against images with one protective mechanism switched off: each must fail
+	@$(MAKE) build
+	.ci/with-docker bash -c 'docker/build.sh && node e2e/twins/run.js'
 
 bench: build ## Throughput and latency on real etcd, next to BullMQ, graphile-worker and pg-boss (a few minutes)
 	@.ci/need etcd:etcd-server redis-server:redis-server initdb:postgresql parallel:parallel

@@ -1,4 +1,6 @@
 /** Founding a cluster and getting into it: what is admitted, what is not, and what stands in the store after each. */
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { Cluster } from '../harness/cluster.ts';
 import type { NodeView } from '../harness/spec.ts';
@@ -16,6 +18,11 @@ const keepOnFailure = () => onTestFailed(({ task }) => cluster.keep(task.name));
 const identity = '/var/lib/boi-node/identity';
 const node = (n: number) => cluster.node(n);
 const read = async (n: number, command: string) => (await node(n).exec(['sh', '-c', command])).stdout.trim();
+/** A host that has never been here asks to be admitted. */
+const enroll = (name: string, token: string) => {
+  const where = ['--data-dir', `/tmp/${name}`, '--advertise', 'https://laptop:7440', '--name', name];
+  return cluster.laptop.exec(['boi-node', 'join', '--enroll-only', ...where, '--token', token]);
+};
 /** Everything about who belongs to the cluster, with revisions. */
 const admitted = async () => [
   ...(await cluster.records('/boi/members/')),
@@ -48,7 +55,11 @@ test('init_marks_seed_admin: a second init on the same node changes nothing, on 
   keepOnFailure();
   const before = await admitted();
   const args = ['--etcd', 'http://etcd-1:2379', '--no-context', '-o', 'json'];
-  const elsewhere = await node(2).exec(['boi-node', 'cluster', 'init', '--data-dir', '/tmp/other', ...args]);
+  const init = (dir: string) => ['boi-node', 'cluster', 'init', '--data-dir', dir, ...args];
+  const again = await node(1).exec(init('/var/lib/boi-node'));
+  expect(again.code === 0 || /running|lock|in use/.test(again.stderr), again.stderr).toBe(true);
+  expect(await admitted()).toEqual(before);
+  const elsewhere = await node(2).exec(init('/tmp/other'));
   expect(elsewhere.code).toBe(5);
   expect(elsewhere.stderr).toContain('has the cluster');
   expect(await admitted()).toEqual(before);
@@ -66,27 +77,41 @@ test('valid_token_admits_node: certificate, key and CA are there, and the record
   );
 });
 
-test('tampered_token_rejected: changed, unsigned, spent, revoked; nothing is written', async () => {
+test('tampered_token_rejected: changed anywhere, unsigned, of another CA, expired, spent, revoked, for another node; nothing is written', async () => {
   keepOnFailure();
-  const good = (await cluster.boi(['token', 'create', '--ttl', '10m'])).trim();
-  const [head = '', body = '', signature = ''] = good.split('.');
-  const flipped = `${head}.${body}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`;
-  const none = `${Buffer.from('{"alg":"none","typ":"boi-join+jwt"}').toString('base64url')}.${body}.`;
+  const token = async (...args: string[]) => (await cluster.boi(['token', 'create', ...args])).trim();
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const [head = '', body = '', signature = ''] = (await token()).split('.');
+  const flipped = (text: string) => `${text.slice(0, 8)}${text[8] === 'A' ? 'B' : 'A'}${text.slice(9)}`;
+  const spent = await token();
+  expect(await enroll('first', spent)).toMatchObject({ code: 0 });
+  const revoked = await token();
+  const tokens = await cluster.json<{ id: string }[]>(['token', 'list']);
+  const newest = tokens.toSorted((a, b) => (a.id < b.id ? 1 : -1))[0];
+  await cluster.boi(['token', 'revoke', newest?.id ?? '']);
+  // Signed by a CA that nobody knows, with the header and the body of a good one.
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const foreign = sign('sha256', Buffer.from(`${head}.${body}`), { key: privateKey, dsaEncoding: 'ieee-p1363' });
+  const expired = await token('--ttl', '1s');
+  await delay(1_500);
+  const refused: Record<string, string> = {
+    'its head changed': `${flipped(head)}.${body}.${signature}`,
+    'its body changed': `${head}.${flipped(body)}.${signature}`,
+    'its signature changed': `${head}.${body}.${flipped(signature)}`,
+    'alg none': `${part({ alg: 'none', typ: 'boi-join+jwt' })}.${body}.`,
+    'no signature': `${head}.${body}`,
+    'no token': 'nonsense',
+    'of another CA': `${head}.${body}.${foreign.toString('base64url')}`,
+    expired,
+    spent,
+    revoked,
+    'for another node': await token('--bind-name', 'somebody-else'),
+  };
   const before = await admitted();
-  for (const token of [flipped, none, `${head}.${body}`, 'nonsense']) {
-    const { code, stderr } = await cluster.laptop.exec([
-      'boi-node',
-      'join',
-      '--enroll-only',
-      '--data-dir',
-      '/tmp/stranger',
-      '--advertise',
-      'https://laptop:7440',
-      '--token',
-      token,
-    ]);
-    expect(code).toBe(5);
-    expect(stderr).toMatch(/token/);
+  for (const [what, text] of Object.entries(refused)) {
+    const { code, stderr } = await enroll('stranger', text);
+    expect(code, what).toBe(5);
+    expect(stderr, what).toMatch(/token/);
   }
   expect(await admitted()).toEqual(before);
 });

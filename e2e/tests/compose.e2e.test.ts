@@ -80,7 +80,7 @@ test('compose_quickstart: up, three nodes, a dispatch from the host, down, and n
   const spec = JSON.stringify({ tasks: [{ ref: 'each', count: 6, run: 'hostname' }] });
   const ran = await boi(['spec', 'dispatch', '-', '--format', 'json', '--tail'], spec);
   expect(ran.code, ran.stderr).toBe(0);
-  expect(ran.stdout).toMatch(/node-[123]/);
+  expect(ran.stderr).toMatch(/node-[123]$/m);
   expect((await down()).code).toBe(0);
   expect(await left()).toEqual([]);
 }, 240_000);

@@ -55,11 +55,11 @@ test('stale_worker_rejected: frozen past its lease, its commit is refused; the r
   expect((await onlyTask(spec)).fence).toBe(committed.fence);
 });
 
-test('new_claimant_unaffected, fence_event_recorded: the first copy ends while the second runs; that one commits, and one event tells of the other', async () => {
+test('new_claimant_unaffected, fence_event_recorded: the result of a node that was cut off comes while the next copy runs; that one commits, and one event tells of the other', async () => {
   keepOnFailure();
-  // The first copy goes on when it is thawed, the second one ends only when it may.
-  const second = `until [ -e /effects/go ]; do sleep 0.1; done; ${effect('ended', 'two')}`;
-  const run = `${effect('began', 'two')}; [ $(grep -c began /effects/two) -gt 1 ] || { sleep ${SESSION_TTL_S}; exit; }; ${second}`;
+  // The first copy ends while its node is cut off, the second one only when it may.
+  const second = `until [ -e /effects/go ]; do sleep 0.1; done; ${effect('second', 'two')}`;
+  const run = `${effect('began', 'two')}; [ $(grep -c began /effects/two) -gt 1 ] || { sleep ${SESSION_TTL_S}; ${effect('first', 'two')}; exit; }; ${second}`;
   const spec = await cluster.dispatch({ tasks: [{ ref: 'once', run }] });
   const [first] = await until('it began', async () => {
     const began = await effects('two');
@@ -67,13 +67,13 @@ test('new_claimant_unaffected, fence_event_recorded: the first copy ends while t
   });
   const holder = await cluster.hostOf(first?.node ?? '');
   const counted = await superseded(holder);
-  await holder.pause();
+  await holder.disconnect();
   try {
-    await until('the second copy runs', async () => (await effects('two')).length === 2, 60_000);
+    await until('the first has ended and the second runs', async () => (await effects('two')).length === 3, 60_000);
   } finally {
-    await holder.unpause();
+    await holder.connect();
   }
-  const [, next] = await effects('two');
+  const next = (await effects('two')).find(({ word, node }) => word === 'began' && node !== first?.node);
   await cluster.ready(holder);
   await until('the first is superseded', async () => (await superseded(holder)) > counted);
   // The claim in force is still the second one, and runs.
@@ -81,8 +81,37 @@ test('new_claimant_unaffected, fence_event_recorded: the first copy ends while t
   await cluster.node(1).exec(['touch', '/effects/go']);
   await cluster.boi(['spec', 'wait', spec]);
   expect(await onlyTask(spec)).toMatchObject({ state: 'succeeded', fence: next?.fence });
-  expect((await effects('two')).map(({ word }) => word)).toEqual(['began', 'began', 'ended']);
+  const words = (await effects('two')).map(({ word }) => word);
+  expect(words.toSorted()).toEqual(['began', 'began', 'first', 'second']);
   expect(await superseded(holder)).toBe(counted + 1);
+});
+
+test('exclusive_never_overlaps: cut off from the store, its copy ends before another can begin', async () => {
+  keepOnFailure();
+  const run = 'for i in $(seq 100); do echo "$BOI_FENCE $(date +%s%3N)" >> /effects/only; sleep 0.1; done';
+  const spec = await cluster.dispatch({ tasks: [{ ref: 'once', run, exclusive: true }] });
+  const lines = async () =>
+    (await cluster.effects('only')).map((line) => line.split(' ').map(Number) as [number, number]);
+  const copies = async () => [...new Set((await lines()).map(([fence]) => fence))];
+  await until('it runs', async () => (await copies()).length === 1);
+  const holder = await cluster.hostOf((await onlyTask(spec)).node?.id ?? '');
+  await holder.disconnect();
+  try {
+    await until('another copy runs', async () => (await copies()).length === 2, 60_000);
+    await until('it has run for a while', async () => {
+      const [, second] = await copies();
+      return (await lines()).filter(([fence]) => fence === second).length >= 20;
+    });
+  } finally {
+    await holder.connect();
+  }
+  const [first, second] = await copies();
+  const times = async (fence: number | undefined) =>
+    (await lines()).filter((line) => line[0] === fence).map(([, atMs]) => atMs);
+  expect(Math.max(...(await times(first)))).toBeLessThan(Math.min(...(await times(second))));
+  await cluster.boi(['spec', 'wait', spec]);
+  expect(await copies()).toHaveLength(2);
+  await cluster.ready(holder);
 });
 
 test('late_but_unchallenged_commits: frozen past its lease with nobody to take over, it commits once', async () => {
