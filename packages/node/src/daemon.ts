@@ -90,7 +90,7 @@ export class Daemon {
       const log = rootLog.child({ node: id });
       const metrics = new MetricsRegistry({ ...METRICS, ...NODE_METRICS });
       const store = observedStore(plainStore, metrics);
-      const tell = (event: ClusterEvent) => hooks.tell(event);
+      const tell = (event: ClusterEvent) => hooks.events.tell(event);
       const ports = new ClusterPorts({ log, tell });
       const house = new PluginHouse(plugins, {
         dataDir: await realpath(dataDir),
@@ -129,7 +129,7 @@ export class Daemon {
         onFatal?.(error);
       };
       const office = secure
-        ? await Office.open({ config, node: id, store, log, metrics, member, limiter, onRemoved })
+        ? await Office.open({ config, node: id, store, log, metrics, events: hooks.events, member, limiter, onRemoved })
         : undefined;
       if (office !== undefined) undo.push(() => office.stop());
       const epoch = () => node?.snapshot().members.get(id)?.epoch;

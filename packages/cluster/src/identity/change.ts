@@ -5,6 +5,7 @@
 import { BoiError } from '@boi/core';
 import { ABSENT, type Compare, type Revision, type Txn, type TxnAnswer, unchanged } from '@boi/store';
 import { settleTxn } from '../base/settle.ts';
+import { appliedOrNot, type Bringing } from '../events/events.ts';
 import type { Codec } from '../records.ts';
 import { IDENTITY_LIMIT_MS } from './api-types.ts';
 import type { IdentityDeps } from './deps.ts';
@@ -16,7 +17,7 @@ export type Applied = Extract<TxnAnswer, { outcome: 'applied' }>;
 
 export type Attempt<T> =
   /** Nothing to write: it is so already. */
-  { readonly done: T } | { readonly txn: Txn; readonly applied: (answer: Applied) => T };
+  { readonly done: T } | { readonly txn: Txn; readonly applied: (answer: Applied) => T; readonly bringing?: Bringing };
 
 /** Throws what the attempt throws, `conflict` after too many races, `outcome-unknown` after too long. */
 export async function change<T>(deps: IdentityDeps, attempt: () => Promise<Attempt<T>>): Promise<T> {
@@ -24,7 +25,12 @@ export async function change<T>(deps: IdentityDeps, attempt: () => Promise<Attem
     for (let n = 0; n < ATTEMPTS_MAX; n++) {
       const made = await attempt();
       if ('done' in made) return made.done;
-      const answer = await settleTxn(deps, signal, made.txn);
+      const send = () => settleTxn(deps, signal, made.txn);
+      const { bringing } = made;
+      const answer =
+        deps.events === undefined || bringing === undefined
+          ? await send()
+          : await deps.events.bringing({ ...bringing, options: { signal, urgent: true } }, send, appliedOrNot);
       if (answer.outcome === 'applied') return made.applied(answer);
     }
     throw new BoiError('conflict', 'others kept changing the same records; look, and try again');

@@ -5,6 +5,7 @@
 import { type Clock, IdMinter, type NodeId, type Random, type TokenId, type UserId } from '@boi/core';
 import type { Store } from '@boi/store';
 import type { Logger, MetricSink } from '../context.ts';
+import type { Events } from '../events/events.ts';
 import { Keys } from '../keys.ts';
 import { grantAdmin, removeMember, revokeAdmin } from './admins.ts';
 import { admit, memberOf, renewMember } from './admit.ts';
@@ -43,6 +44,8 @@ export interface ClusterIdentityOptions {
   readonly metrics: MetricSink;
   /** The node that signs, serves and is written into the audit. */
   readonly self: NodeId;
+  /** Who is told of a new CA. Default: nobody. */
+  readonly events?: Events;
 }
 
 export class ClusterIdentity implements IdentityApi {

@@ -1,5 +1,6 @@
 import type { NodeId } from '@boi/core';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { settleIntent } from '../events/settle-intent.ts';
 import { codecs } from '../records.ts';
 import { nodeRecord, testNode } from '../testing/fixtures.ts';
 import { type IdentityRig, identityRig, ROOT, testCa, testCertificate } from '../testing/identity-rig.ts';
@@ -44,6 +45,12 @@ describe('a rotation', () => {
     await step('finalize');
     const { phase, current, previous, next } = await ca();
     expect({ phase, current, previous, next }).toEqual({ phase: 'stable', current: testCa(2) });
+    expect(rig.f.events).toEqual(
+      ['plan', 'execute', 'finalize'].map((name) => ({ kind: 'cluster.ca_rotated', step: name })),
+    );
+    expect(rig.f.port.problems).toEqual([]);
+    for (const { intended } of rig.f.port.resolved)
+      expect(await settleIntent(rig.f.ctx, intended)).toEqual({ outcome: 'happened' });
     const steps = (await rig.identity.listAudit()).items.filter(({ what }) => what.startsWith('ca.rotate'));
     expect(steps.map(({ what, subject }) => [what, subject])).toEqual(
       ['plan', 'execute', 'finalize'].map((name) => [`ca.rotate.${name}`, testCa(2).fingerprint]),

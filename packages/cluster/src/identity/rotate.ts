@@ -86,6 +86,10 @@ export async function rotate(
         ],
       },
       applied: () => undefined,
+      bringing: {
+        kinds: ['cluster.ca_rotated'],
+        events: () => [{ event: { kind: 'cluster.ca_rotated', step }, trace: { line: keys.audit(event) } }],
+      },
     };
   });
   return rotationView(deps);

@@ -64,7 +64,7 @@ export interface IdentityRig {
 export async function identityRig(founded = true): Promise<IdentityRig> {
   const f = fixture();
   const store = new FaultyStore({ store: f.store, clock: f.clock });
-  const over = { clock: f.clock, random: f.random, log: silentLogger, metrics: NO_METRICS };
+  const over = { clock: f.clock, random: f.random, log: silentLogger, metrics: NO_METRICS, events: f.ctx.events };
   const identity = new ClusterIdentity({ ...over, store, self: testNode(1) });
   const rig: IdentityRig = {
     f,

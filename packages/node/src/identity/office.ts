@@ -4,7 +4,7 @@
  * need it; `started` by the daemon once it is a member.
  */
 import type { RequestOptions } from 'node:https';
-import { ClusterIdentity, type ClusterNodeHandle, type JoinTokens, roleByGroups } from '@boi/cluster';
+import { ClusterIdentity, type ClusterNodeHandle, type Events, type JoinTokens, roleByGroups } from '@boi/cluster';
 import { BoiError, type NodeId, type UserId, type UserRole } from '@boi/core';
 import { IdentityFiles } from '@boi/identity';
 import type { Store } from '@boi/store';
@@ -33,6 +33,7 @@ export interface OfficeOptions {
   readonly store: Store;
   readonly log: Logger;
   readonly metrics: MetricsRegistry;
+  readonly events: Events;
   /** Throws `unavailable` until the node is a member. */
   readonly member: () => ClusterNodeHandle;
   readonly limiter: RateLimiter;
@@ -105,12 +106,12 @@ export class Office {
 
   /** Throws `wrong-state` for credentials that cannot be used, `store-unreachable`; nothing is left open then. */
   static async open(options: OfficeOptions): Promise<Office> {
-    const { config, node, store, log, metrics } = options;
+    const { config, node, store, log, metrics, events } = options;
     const dataDir = config['data-dir'];
     const keychain = await Keychain.open(new IdentityFiles(dataDir), node, clock);
     const saved = await readClusterFile(dataDir);
     const prefix = config.prefix ?? saved?.prefix ?? PREFIX_DEFAULT;
-    const identity = new ClusterIdentity({ store, prefix, clock, random, log, metrics, self: node });
+    const identity = new ClusterIdentity({ store, prefix, clock, random, log, metrics, self: node, events });
     // The directory waits for a store that is away; a start does not.
     const { ca } = await identity.rotation();
     if (

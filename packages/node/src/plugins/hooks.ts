@@ -6,7 +6,7 @@
  * log that is damaged keeps the node from starting. `stop` after the node has left, so that its last events have a log.
  */
 import { join } from 'node:path';
-import { type ClusterEvent, Events, HookMarks, Keys, type MetricSink, settleIntent } from '@boi/cluster';
+import { Events, HookMarks, Keys, type MetricSink, settleIntent } from '@boi/cluster';
 import { BoiError, type Clock, type IntendedEvent, type NodeId, type Random, sleep } from '@boi/core';
 import { HooksHub, type PluginSupervisor } from '@boi/plugin-host';
 import type { Store } from '@boi/store';
@@ -34,7 +34,8 @@ export interface NodeHooksOptions {
 export class NodeHooks {
   /** For the cluster's work. */
   readonly hub: HooksHub;
-  readonly #events: Events;
+  /** For what happens beside the cluster's work. */
+  readonly events: Events;
   readonly #metrics: MetricSink;
   #dropped = new Map<string, number>();
 
@@ -56,11 +57,8 @@ export class NodeHooks {
         behind(plugin, isBehind);
       },
     });
-    this.#events = new Events({ port: this.hub, clock, random, node, log, metrics, settle });
+    this.events = new Events({ port: this.hub, clock, random, node, log, metrics, settle });
   }
-
-  /** What happens beside the cluster's work. */
-  readonly tell = (event: ClusterEvent): void => this.#events.tell(event);
 
   /** Throws what is wrong with a log, and what to do about it. */
   start(): Promise<void> {
@@ -68,7 +66,7 @@ export class NodeHooks {
   }
 
   async stop(): Promise<void> {
-    await this.#events.stop();
+    await this.events.stop();
     await this.hub.stop();
   }
 
