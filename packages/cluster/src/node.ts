@@ -138,7 +138,7 @@ export class ClusterNode implements ClusterNodeHandle {
     });
     this.#skew = new SkewWatch(ctx, identity.version);
     this.#cooldown = new Cooldown(deps);
-    this.#ailments = new Ailments(deps, () => this.#load.changed());
+    this.#ailments = new Ailments(deps, () => this.#load.changed(true));
     this.#runs = new Runs({
       deps,
       runner,

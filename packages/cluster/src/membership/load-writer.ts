@@ -1,6 +1,6 @@
 /**
  * Publishes this node's load under `load/{nod}`, bound to the session's lease: at most one write a second, only when it
- * changed. A write that fails or whose outcome is unknown is not repeated for its own sake; the next one carries the truth.
+ * changed; a change of health is not kept waiting. A write that fails or whose outcome is unknown is not repeated for its own sake; the next one carries the truth.
  */
 import type { Timer } from '@boi/core';
 import type { ClusterContext } from '../context.ts';
@@ -26,12 +26,15 @@ export class LoadWriter {
     this.#load = load;
   }
 
-  /** The load may have changed. */
-  changed(): void {
-    if (this.#stopped || this.#timer !== undefined) return;
-    const delayMs = Math.max(0, this.#lastMono + EVERY_MS - this.#ctx.clock.mono());
+  /** The load may have changed. `atOnce`: it must be told now. */
+  changed(atOnce = false): void {
+    if (this.#stopped || (this.#timer !== undefined && !atOnce)) return;
+    this.#timer?.cancel();
+    const delayMs = atOnce ? 0 : Math.max(0, this.#lastMono + EVERY_MS - this.#ctx.clock.mono());
     this.#timer = this.#ctx.clock.timer(delayMs, () => {
       this.#timer = undefined;
+      // What is under way may have been made before the change.
+      if (this.#writing !== undefined) void this.#writing.then(() => this.changed(atOnce));
       this.#writing ??= this.#write().finally(() => {
         this.#writing = undefined;
       });
