@@ -169,11 +169,13 @@ export class Runs implements PoolPlugin {
 
   /** A claim that was taken away may call late, when the task runs for its successor already. */
   async #refuseStale({ taskId, fence }: RunKey): Promise<void> {
-    const newer = (await this.list()).find(
-      (other) => other.taskId === taskId && BigInt(`${other.fence}`) > BigInt(fence),
-    );
+    const names = await readdir(this.#root).catch(() => []);
+    const fences = names
+      .filter((name) => name.startsWith(`${taskId}.`))
+      .map((name) => BigInt(name.slice(taskId.length + 1)));
+    const newer = fences.find((known) => known > BigInt(fence));
     if (newer !== undefined)
-      throw new Refusal('failed-precondition', `the fence is stale: the task is known under ${newer.fence}`);
+      throw new Refusal('failed-precondition', `the fence is stale: the task is known under ${newer}`);
   }
 
   #known(key: RunKey): string {
