@@ -8,12 +8,14 @@ import { BoiError, type NodeId } from '@boi/core';
 import { SeededRandom, type VirtualClock } from '@boi/core/testing';
 import type { MemoryServer } from '@boi/store';
 import { type CallFault, type FaultPlan, FaultyStore, type StoreCall } from '@boi/store/testing';
+import type { Cloud } from './cloud.ts';
 import { Disk } from './disk.ts';
 import { drawPlan, type Weather } from './faults.ts';
 import type { Tally } from './kinds.ts';
 import { NodeClock } from './node-clock.ts';
 import { ProcessStore } from './process-store.ts';
 import type { Referee } from './referee.ts';
+import { wildRouter } from './wild-router.ts';
 import { behave } from './workload.ts';
 
 /** The log line of a repair, which the metric counts. */
@@ -31,6 +33,12 @@ export interface HostOptions {
   readonly seed: number;
   readonly slots: number;
   readonly zone: string;
+  /** What it advertises besides. */
+  readonly capabilities?: Readonly<Record<string, string>>;
+  /** Whom its node asks for nodes. */
+  readonly cloud?: Cloud;
+  /** Its node asks a router, which answers anything. */
+  readonly routed?: boolean;
   readonly server: MemoryServer;
   readonly clock: VirtualClock;
   readonly referee: Referee;
@@ -58,6 +66,7 @@ export class Host {
   readonly disk: Disk;
   #life: Life | undefined;
   #diskLost = false;
+  #retired = false;
   #lives = 0;
   /** Until then its watches may be late by more than a repair waits. */
   #calmFromMono = 0;
@@ -65,6 +74,8 @@ export class Host {
   state: HostState = 'off';
   cut = false;
   readonly events: RecordedEvent[] = [];
+  /** One for each life of its process. */
+  readonly ports: RecordingPort[] = [];
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -104,6 +115,7 @@ export class Host {
   /** A new process, with what is on its disk. Never rejects. */
   async start(weather: Weather): Promise<void> {
     const { referee, n, tally } = this.#options;
+    if (this.#retired) return;
     if (this.#lives > 0) tally.add(this.#diskLost ? 'restart without its disk' : 'restart with its disk');
     this.#lives++;
     this.#diskLost = false;
@@ -140,6 +152,12 @@ export class Host {
       this.disk.lose();
       this.#diskLost = true;
     }
+  }
+
+  /** Gone for good, with its disk. */
+  retire(): void {
+    this.crash({ loseDisk: true });
+    this.#retired = true;
   }
 
   /** The store's end of its session, now: of a process that is gone, as if its last keep-alives had been lost before. */
@@ -218,7 +236,7 @@ export class Host {
   }
 
   #born(weather: Weather): Life {
-    const { id, n, seed, slots, zone, server, clock, referee, config, tally } = this.#options;
+    const { id, n, seed, slots, zone, server, clock, referee, config, tally, cloud, routed } = this.#options;
     // A hundredth is far more than a host with a working clock is off.
     const rate = 1 + (this.#random.next() - 0.5) * 0.02;
     const wallOffsetMs = this.#random.int(4_000) - 2_000;
@@ -248,6 +266,15 @@ export class Host {
         referee.violate(`node ${n} logs: ${message}${err instanceof Error ? `: ${err.stack}` : ''}`);
       },
     };
+    const port = new RecordingPort({
+      onEvent: (event) => {
+        referee.trace(`${n} ${event.kind}`);
+        this.events.push(event);
+        if (event.kind === 'provision.fulfilled') tally.add('provisioned');
+      },
+      onProblem: (problem) => referee.violate(`node ${n}: ${problem}`),
+    });
+    this.ports.push(port);
     const node = new ClusterNode({
       store: new ProcessStore(store, process),
       clock: process,
@@ -261,21 +288,18 @@ export class Host {
         gauge: quiet,
         observe: quiet,
       },
-      events: new RecordingPort({
-        onEvent: (event) => {
-          referee.trace(`${n} ${event.kind}`);
-          this.events.push(event);
-        },
-        onProblem: (problem) => referee.violate(`node ${n}: ${problem}`),
-      }),
+      events: port,
       config,
       identity: {
         id,
         address: `http://127.0.0.1:${n}`,
         version: '0.1.0',
-        capabilities: { os: 'linux', zone },
+        capabilities: { os: 'linux', zone, ...this.#options.capabilities },
         slots,
+        ...(cloud === undefined ? {} : { provisioner: true }),
       },
+      ...(cloud === undefined ? {} : { provisioner: { plugin: cloud.port(process) } }),
+      ...(routed === true ? { router: wildRouter(seed * 17 + n, process, tally) } : {}),
       runner,
       buffer: this.disk,
     });

@@ -33,6 +33,12 @@ export const FAULTS = [
   'wall clock jumps',
   'disk refuses to write',
   'disk refuses to forget',
+  'provisioner refuses',
+  'provisioner fails',
+  'provisioned node never comes',
+  'provisioned node comes late',
+  'provisioned node of the wrong kind',
+  'router advises',
 ] as const;
 
 /** What the workers' tasks do. */
@@ -76,6 +82,7 @@ export const FEATURES = [
   'slots',
   'requires',
   'priority',
+  'requires what no node has',
 ] as const;
 
 /** Interleavings that one rule of the protocol is there for: see ambush.ts. */
@@ -107,6 +114,8 @@ export const REACTIONS = [
   'dispatch resumed',
   'coordinator replaced',
   'archived',
+  'provisioned',
+  'deprovisioned',
 ] as const;
 
 export const KINDS = [...FAULTS, ...BEHAVIOURS, ...OPERATIONS, ...FEATURES, ...AMBUSHES, ...REACTIONS] as const;

@@ -4,6 +4,8 @@
  * whole, and the product's own audit finds nothing.
  */
 import { BoiError, type SpecId, sleep } from '@boi/core';
+import type { Host } from './host.ts';
+import { checkAnnounced, OUTCOMES_WITHIN_MS, undecided } from './announced.ts';
 import type { World } from './world.ts';
 
 const UP_WITHIN_MS = 120_000;
@@ -13,6 +15,8 @@ const ASK_WITHIN_MS = 60_000;
 const AFTERMATH_MS = 15_000;
 /** Clocks may be two minutes apart; looked at four times per time it lingers. */
 const ARCHIVE_SLACK_MS = 10 * 60_000;
+/** Idle, drained, removed, and failures of long ago forgotten. */
+const GONE_WITHIN_MS = 5 * 60_000;
 /** With a longer one nothing is archived in a run. */
 const LINGER_MAX_MS = 60_000;
 
@@ -26,6 +30,7 @@ export interface Requests {
 export async function comeToRest(world: World, requests: Requests): Promise<void> {
   const { referee, hosts, clock, config } = world;
   referee.trace('everything is repaired');
+  if (world.cloud !== undefined) world.cloud.repaired = true;
   for (const host of hosts) {
     host.weather('fair');
     host.heal();
@@ -55,7 +60,23 @@ export async function comeToRest(world: World, requests: Requests): Promise<void
     const archived = () => [...referee.specs.values()].every((header) => header.archived !== undefined);
     await until(world, archived, lingerMs + ARCHIVE_SLACK_MS, 'all specs archived');
   }
+  await nothingMade(world);
+  const pending = () => undecided(world);
+  await until(world, () => pending().length === 0, OUTCOMES_WITHIN_MS, 'outcomes of all events', () => pending().join());
+  await checkAnnounced(world);
   await audit(world);
+}
+
+/** Nobody needs the nodes that were made any more. */
+async function nothingMade(world: World): Promise<void> {
+  const { cloud, server, referee } = world;
+  if (cloud === undefined) return;
+  const left = () =>
+    [referee.keys.provisions(), referee.keys.allProvisioned()].flatMap((range) =>
+      server.range({ ...range, keysOnly: true }).kvs.map(({ key }) => key),
+    );
+  const gone = () => cloud.live.length === 0 && left().length === 0;
+  await until(world, gone, GONE_WITHIN_MS, 'all made nodes gone', () => [...cloud.live, ...left()].join(', '));
 }
 
 /** Violations end the wait as well. */
@@ -89,7 +110,9 @@ async function undo(world: World): Promise<void> {
     return world.hosts.find(({ believesLive }) => believesLive)?.node?.api;
   };
   await ask(world, 'unpause', () => first()?.setPaused(false));
-  for (const { id } of world.hosts) await ask(world, `uncordon ${id}`, () => first()?.uncordon(id));
+  // One that was made may be removed at any time.
+  const uncordon = (host: Host) => (world.hosts.includes(host) ? first()?.uncordon(host.id) : Promise.resolve());
+  for (const host of [...world.hosts]) await ask<unknown>(world, `uncordon ${host.id}`, () => uncordon(host));
 }
 
 async function audit(world: World): Promise<void> {

@@ -10,6 +10,7 @@ import { SeededRandom, VirtualClock } from '@boi/core/testing';
 import { MemoryServer } from '@boi/store';
 import { Ambusher } from './ambush.ts';
 import { CALAMITIES } from './calamities.ts';
+import { Cloud, RARE } from './cloud.ts';
 import { Host } from './host.ts';
 import { type Counts, Tally } from './kinds.ts';
 import { operate } from './operators.ts';
@@ -43,6 +44,10 @@ const STEP_MAX_MS = 3_000;
 const ANSWER_WITHIN_MS = 40_000;
 const SPEC_TASKS_MAX = 14;
 const SLOTS_MAX = 4;
+/** In each so many seeds nodes are made by a provisioner in one, and a router advises in the next. */
+const CLOUDY = 4;
+/** In those, chance of a step to dispatch a task that only a node that is made can run. */
+const RARE_DISPATCH = 0.12;
 const DELIVERIES_MAX = 3;
 /** Of a hundred steps so many dispatch, and so many are what people do. */
 const DISPATCHES = 20;
@@ -68,6 +73,9 @@ function drawConfig(random: SeededRandom): Partial<ClusterConfig> {
     lingerMs: random.pick([4_000, 15_000, 3_600_000]),
     compactKeepMs: random.pick([30_000, 1_000]),
     relistMs: random.pick([60_000, 15_000]),
+    provisionDeadlineMs: 10_000,
+    provisionIdleMs: 15_000,
+    provisionCooldownMs: 20_000,
   };
 }
 
@@ -80,6 +88,9 @@ class Simulation implements World {
   readonly hosts: Host[] = [];
   readonly config: Partial<ClusterConfig>;
   project: ProjectId | undefined;
+  readonly cloud: Cloud | undefined;
+  /** Hosts of the cloud that were removed. */
+  readonly #retired: Host[] = [];
   readonly #random: SeededRandom;
   readonly #minter: IdMinter;
   readonly #ambusher: Ambusher;
@@ -114,6 +125,18 @@ class Simulation implements World {
     this.#steps = steps;
     this.#without = new Set(sizes.without ?? []);
     this.#hostsMax = 2 * nodes;
+    if (seed % CLOUDY === 0) {
+      this.cloud = new Cloud({
+        seed,
+        clock: this.clock,
+        server: this.server,
+        tally: this.tally,
+        config: this.config,
+        violate: (what) => this.referee.violate(what),
+        add: (capabilities) => this.#addHost(capabilities),
+        remove: (host) => this.#retire(host),
+      });
+    }
     for (let n = 0; n < nodes; n++) this.#addHost();
   }
 
@@ -139,7 +162,7 @@ class Simulation implements World {
     } catch (error) {
       referee.violate(`the run failed: ${(error as Error).stack}`);
     }
-    const witnesses = this.hosts.flatMap((host) => host.witnesses);
+    const witnesses = [...this.hosts, ...this.#retired].flatMap((host) => host.witnesses);
     referee.judge(witnesses);
     const result = {
       seed: this.seed,
@@ -162,14 +185,24 @@ class Simulation implements World {
     return this.hosts.find(({ id }) => id === node);
   }
 
-  #addHost(): Host {
-    const n = this.hosts.length + 1;
+  #retire(host: Host): void {
+    host.retire();
+    this.hosts.splice(this.hosts.indexOf(host), 1);
+    this.#retired.push(host);
+  }
+
+  /** `made`: what a host of the cloud advertises. */
+  #addHost(made?: Readonly<Record<string, string>>): Host {
+    const n = this.hosts.length + this.#retired.length + 1;
     const host = new Host({
       id: this.#minter.mint('node'),
       n,
       seed: this.seed,
       slots: 2 + this.#random.int(SLOTS_MAX - 1),
       zone: n % 2 === 0 ? 'b' : 'a',
+      ...(made === undefined ? {} : { capabilities: made }),
+      ...(made === undefined && this.cloud !== undefined ? { cloud: this.cloud } : {}),
+      routed: this.seed % CLOUDY === 1,
       server: this.server,
       clock: this.clock,
       referee: this.referee,
@@ -193,6 +226,11 @@ class Simulation implements World {
     const host = random.pick(this.hosts);
     const note = (what: string) => this.referee.trace(`step ${step}: ${what}`);
     if (this.#haunt(random, note)) return;
+    if (this.cloud !== undefined && new SeededRandom(this.seed * 7 + step).next() < RARE_DISPATCH) {
+      note('dispatch of what no node can run');
+      this.#dispatchRare();
+      return;
+    }
     const draw = random.int(100);
     if (this.#tasksLeft > 0 && (draw < DISPATCHES || this.#asked === 0)) {
       note('dispatch');
@@ -264,6 +302,14 @@ class Simulation implements World {
     const { source, tasks } = drawSpec(random, options, this.tally);
     this.#tasksLeft -= tasks;
     this.tally.add('dispatch');
+    this.#ask((host, idempotencyKey) =>
+      host.node?.api.dispatch(this.project as ProjectId, { source, format: 'json', idempotencyKey }),
+    );
+  }
+
+  #dispatchRare(): void {
+    this.tally.add('requires what no node has');
+    const source = JSON.stringify({ tasks: [{ ref: 't', run: 'ok', requires: { [RARE]: 'yes' } }] });
     this.#ask((host, idempotencyKey) =>
       host.node?.api.dispatch(this.project as ProjectId, { source, format: 'json', idempotencyKey }),
     );

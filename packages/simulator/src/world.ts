@@ -3,6 +3,7 @@ import type { ClusterConfig } from '@boi/cluster';
 import type { ProjectId } from '@boi/core';
 import type { VirtualClock } from '@boi/core/testing';
 import type { MemoryServer } from '@boi/store';
+import type { Cloud } from './cloud.ts';
 import type { Host } from './host.ts';
 import type { Tally } from './kinds.ts';
 import type { Referee } from './referee.ts';
@@ -15,6 +16,8 @@ export interface World {
   readonly tally: Tally;
   readonly hosts: readonly Host[];
   readonly config: Partial<ClusterConfig>;
+  /** In runs in which nodes are made. */
+  readonly cloud: Cloud | undefined;
   /** Known once the first node has started. */
   readonly project: ProjectId | undefined;
   /** An operation whose answer may never come; an error must be one that a person can act on. */
