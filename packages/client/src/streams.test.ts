@@ -69,6 +69,27 @@ describe('a log', () => {
     expect(items.map((i) => i.type)).toEqual(['begin', 'data', 'data', 'link', 'link', 'data', 'data', 'end']);
   });
 
+  it('is given up at a line that is longer than any node writes, and is not kept in memory', async () => {
+    await start();
+    let written = 0;
+    api.on('task.log', ({ response }) => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      const more = () => {
+        while (written < 64 * 2 ** 20 && !response.destroyed) {
+          written += 2 ** 20;
+          if (!response.write(Buffer.alloc(2 ** 20, 0x20))) return void response.once('drain', more);
+        }
+        response.end();
+      };
+      more();
+      return undefined;
+    });
+    await expect(collect(log())).rejects.toMatchObject({
+      message: expect.stringContaining('longer than 4194304 bytes'),
+    });
+    expect(written).toBeLessThan(32 * 2 ** 20);
+  });
+
   it('drops a line that was cut in the middle and asks for it again', async () => {
     await start();
     api.on('task.log', ({ earlier, response }) => {

@@ -1,17 +1,10 @@
 import { indexOf, type NodeId, type TaskId } from '@boi/core';
-import type { FaultPlan } from '@boi/store/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { moveTxn, unclaimed } from './placement/move.ts';
 import { codecs, type NodeConfRecord, SCHEMA_VERSION } from './records.ts';
 import { testNode } from './testing/fixtures.ts';
 import { TestCluster, type TestNode } from './testing/test-cluster.ts';
-import type { Script } from './testing/virtual-runner.ts';
+import { setPaused, takes, tasks } from './testing/whole-nodes.ts';
 
-const tasks = (count: number, more: object = {}) =>
-  Array.from({ length: count }, (_, n) => ({ ref: `t${n + 1}`, run: 'true', ...more }));
-const takes =
-  (durationMs: number): Script =>
-  () => ({ durationMs });
 const hangs = takes(Number.POSITIVE_INFINITY);
 
 let cluster: TestCluster;
@@ -29,12 +22,6 @@ async function configure(id: NodeId, conf: Omit<NodeConfRecord, 'v'>): Promise<v
   await cluster.store.txn({ compares: [], success: [{ op: 'put', key: cluster.keys.nodeconf(id), value }] });
 }
 
-async function setPaused(paused: boolean): Promise<void> {
-  const { paused: _was, ...record } = first().node.snapshot().cluster;
-  const value = codecs.cluster.encode(paused ? { ...record, paused: { at: cluster.clock.now() } } : record);
-  await cluster.store.txn({ compares: [], success: [{ op: 'put', key: cluster.keys.cluster(), value }] });
-}
-
 /** As `task cancel` writes it for a claimed task. */
 async function markCancelled(node: TestNode, task: TaskId, force = false): Promise<void> {
   const key = cluster.keys.queue(node.id, task);
@@ -42,27 +29,6 @@ async function markCancelled(node: TestNode, task: TaskId, force = false): Promi
   const entry = codecs.entry.decode(key, kv?.value as Buffer);
   const value = codecs.entry.encode({ ...entry, cancel: { at: 0, ...(force ? { force } : {}) } });
   await cluster.store.txn({ compares: [], success: [{ op: 'put', key, value }] });
-}
-
-/** As another node takes a claimed task over. */
-async function takeAway(node: TestNode, task: TaskId, to: NodeId): Promise<void> {
-  const { keys } = cluster;
-  const key = keys.queue(node.id, task);
-  const { kv } = await cluster.store.get(key);
-  if (kv === undefined) throw new Error(`${key} is not there`);
-  const stored = { ...kv, record: codecs.entry.decode(key, kv.value) };
-  const member = { id: to } as never;
-  const move = {
-    keys,
-    task,
-    from: node.id,
-    stored,
-    entry: unclaimed(stored.record),
-    why: 'adopted',
-    nowMs: 0,
-  } as const;
-  const answer = await cluster.store.txn(moveTxn({ ...move, to: { member, compares: [], why: '' } }));
-  expect(answer.outcome).toBe('applied');
 }
 
 test('three nodes run a spec of fifty tasks, each once', async () => {
@@ -232,13 +198,13 @@ describe('pause', () => {
       1_000,
       'two are claimed ahead',
     );
-    await setPaused(true);
+    await setPaused(cluster, true);
     await cluster.clock.advance(5_000);
     expect(starts()).toHaveLength(4);
     const waiting = [...(await cluster.entries()).values()];
     expect(waiting).toHaveLength(4);
     expect(waiting.every(({ claim, deliveries }) => claim === undefined && deliveries === 0)).toBe(true);
-    await setPaused(false);
+    await setPaused(cluster, false);
     await cluster.untilDone(spec);
     expect(starts()).toHaveLength(8);
   });
@@ -288,237 +254,6 @@ describe('drain', () => {
     expect((await cluster.store.get(cluster.keys.node(one.id))).kv).toBeUndefined();
     await cluster.clock.until(() => two.runner.running.length === 4, 5_000, 'all run on the other node');
     expect((await cluster.entries()).size).toBe(4);
-  });
-});
-
-describe('crash of a node', () => {
-  test('its tasks run on the others within its time to live and a little more, each result once', async () => {
-    await cluster.joinAll(3, { slots: 12, script: takes(2_000) });
-    const spec = await cluster.dispatch({ tasks: tasks(12) });
-    await cluster.clock.until(() => cluster.running(spec).length === 12, 5_000, 'all run');
-    // Where they are is up to the hash.
-    const one = cluster.nodes.find(({ runner }) => runner.running.length > 0) as TestNode;
-    const lost = one.runner.running.length;
-    const crashedMono = cluster.clock.mono();
-    await cluster.crash(one);
-    const results = [...(await cluster.untilDone(spec)).values()];
-    expect(cluster.clock.mono() - crashedMono).toBeLessThan(15_000 + 1_500 + 2_000);
-    expect(results.every(({ outcome }) => outcome === 'succeeded')).toBe(true);
-    expect(results.filter(({ delivery }) => delivery === 2)).toHaveLength(lost);
-  });
-
-  test('whoever looks for its output is told since when it has been gone', async () => {
-    await cluster.joinAll(2, { slots: 1, script: takes(1_000) });
-    const spec = await cluster.dispatch({ tasks: tasks(2) });
-    const [task, { node: ranOn }] = [...(await cluster.untilDone(spec))][0] as [TaskId, { readonly node: NodeId }];
-    const { defaultProject } = first().node.snapshot().cluster;
-    const holder = cluster.nodes.find(({ id }) => id === ranOn) as TestNode;
-    const other = cluster.nodes.find(({ id }) => id !== ranOn) as TestNode;
-    const place = async () => (await other.node.api.logPlaces(defaultProject, task)).places[0];
-    expect(await place()).toMatchObject({ address: expect.any(String) });
-    await cluster.crash(holder);
-    await cluster.clock.until(() => !other.node.snapshot().members.has(holder.id), 60_000, 'its lease has ended');
-    const gone = await place();
-    expect(gone).toEqual({ attempt: 1, delivery: 1, node: ranOn, goneSince: cluster.clock.now() });
-  });
-
-  test('a node that was cut off finds its tasks taken, stops them and commits nothing', async () => {
-    await cluster.joinAll(2, { slots: 8, script: takes(40_000) });
-    const spec = await cluster.dispatch({ tasks: tasks(4) });
-    await cluster.clock.until(() => cluster.running(spec).length === 4, 5_000, 'all run');
-    const one = cluster.nodes.find(({ runner }) => runner.running.length > 0) as TestNode;
-    const two = cluster.nodes.find((node) => node !== one) as TestNode;
-    const cut = one.runner.running.map(({ assignment }) => assignment.task);
-    one.store.partition();
-    await cluster.clock.until(() => two.runner.running.length === 4, 20_000, 'the other node has all');
-    one.store.heal();
-    const results = await cluster.untilDone(spec);
-    for (const task of cut)
-      expect(results.get(task)).toMatchObject({ node: two.id, delivery: 2, outcome: 'succeeded' });
-    expect(one.runner.running).toEqual([]);
-    expect(one.counts.get('boi_core_superseded_total')).toBe(cut.length);
-  });
-});
-
-describe('a lost session', () => {
-  test('claims nothing, keeps results on disk, comes back, and commits them: nobody took the tasks', async () => {
-    await cluster.join(1, { slots: 2, script: takes(20_000) });
-    const spec = await cluster.dispatch({ tasks: tasks(3) });
-    await cluster.clock.until(() => cluster.running(spec).length === 2, 1_000, 'two run');
-    first().store.partition();
-    await cluster.clock.until(() => first().node.status().session !== 'live', 16_000, 'self-fenced');
-    await cluster.clock.advance(10_000);
-    expect(first().runner.running).toEqual([]);
-    expect(starts()).toHaveLength(2);
-    expect(first().buffer.results).toHaveLength(2);
-    first().store.heal();
-    const results = await cluster.untilDone(spec);
-    expect([...results.values()].map(({ outcome }) => outcome)).toEqual(['succeeded', 'succeeded', 'succeeded']);
-    expect(starts()).toHaveLength(3);
-    expect(first().buffer.results).toEqual([]);
-    expect(kinds(first())).toEqual(expect.arrayContaining(['cluster.partition_detected', 'cluster.partition_healed']));
-    expect(first().counts.get('boi_core_superseded_total')).toBeUndefined();
-  });
-
-  test('drops the result of a task that another node has taken over, and says so', async () => {
-    await cluster.join(1, { script: takes(20_000) });
-    const spec = await cluster.dispatch({ tasks: tasks(1) });
-    await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, 'running');
-    first().store.partition();
-    await cluster.clock.advance(25_000);
-    await takeAway(first(), cluster.task(spec), testNode(9));
-    first().store.heal();
-    await cluster.clock.until(() => first().node.status().session === 'live', 30_000, 'back');
-    await cluster.clock.advance(1_000);
-    expect((await cluster.results(spec.id as never)).size).toBe(0);
-    expect(first().buffer.results).toEqual([]);
-    expect(kinds(first())).toEqual(expect.arrayContaining(['task.superseded', 'claim.fence_rejected']));
-    expect(first().counts.get('boi_core_superseded_total')).toBe(1);
-  });
-
-  test('stops a task that was taken over while it still runs, and never commits it', async () => {
-    await cluster.join(1, { script: hangs });
-    const spec = await cluster.dispatch({ tasks: tasks(1) });
-    await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, 'running');
-    await takeAway(first(), cluster.task(spec), testNode(9));
-    await cluster.clock.advance(100);
-    expect(first().runner.running).toEqual([]);
-    expect(kinds(first())).toContain('task.superseded');
-    expect((await cluster.results(spec.id as never)).size).toBe(0);
-    expect(first().node.status()).toMatchObject({ running: 0, busySlots: 0 });
-  });
-
-  test('exclusive tasks end before the lease can', async () => {
-    await cluster.join(1, { script: () => ({ durationMs: Number.POSITIVE_INFINITY, stopMs: 60_000 }) });
-    await cluster.dispatch({ tasks: tasks(1, { exclusive: true }) });
-    await cluster.clock.until(() => starts().length === 1, 1_000, 'running');
-    const cutMono = cluster.clock.mono();
-    first().store.partition();
-    await cluster.clock.until(() => first().runner.running.length === 0, 20_000, 'stopped');
-    expect(cluster.clock.mono() - cutMono).toBeLessThanOrEqual(13_000);
-  });
-});
-
-describe('restart', () => {
-  test('claims anew what was claimed in the earlier life, under a new fence and one delivery later', async () => {
-    const old = await cluster.join(1, { script: hangs });
-    const spec = await cluster.dispatch({ tasks: tasks(3) });
-    await cluster.clock.until(() => cluster.running(spec).length === 3, 1_000, 'they run');
-    const oldFences = new Set(old.runner.witnesses.map(({ assignment }) => assignment.fence));
-    await cluster.crash(old);
-    await cluster.join(1, { script: takes(10) });
-    const results = [...(await cluster.untilDone(spec)).values()];
-    expect(results).toHaveLength(3);
-    for (const { delivery, attempt, history, fence } of results) {
-      expect({ delivery, attempt, history: history?.map(({ end }) => end) }).toEqual({
-        delivery: 2,
-        attempt: 1,
-        history: ['lost'],
-      });
-      expect(oldFences.has(fence as string)).toBe(false);
-    }
-  });
-
-  test('commits results of the earlier life before it claims, without running the tasks again', async () => {
-    const old = await cluster.join(1, { script: takes(1_000) });
-    const spec = await cluster.dispatch({ tasks: tasks(2) });
-    await cluster.clock.until(() => cluster.running(spec).length === 2, 1_000, 'they run');
-    old.store.partition();
-    await cluster.clock.advance(20_000);
-    expect(old.buffer.results).toHaveLength(2);
-    await cluster.crash(old);
-    const { buffer } = old;
-    await cluster.join(1, { script: takes(10), buffer });
-    const results = await cluster.untilDone(spec);
-    expect([...results.values()].map(({ outcome, delivery }) => ({ outcome, delivery }))).toEqual([
-      { outcome: 'succeeded', delivery: 1 },
-      { outcome: 'succeeded', delivery: 1 },
-    ]);
-    expect(starts()).toEqual([]);
-    expect(buffer.results).toEqual([]);
-  });
-
-  test('a task whose claims were lost three times is poison', async () => {
-    const script: Script = () => ({ durationMs: Number.POSITIVE_INFINITY });
-    let node = await cluster.join(1, { script });
-    const spec = await cluster.dispatch({ tasks: tasks(1) });
-    for (let life = 1; life <= 3; life++) {
-      await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, `it runs in life ${life}`);
-      await cluster.crash(node);
-      node = await cluster.join(1, { script });
-    }
-    const results = [...(await cluster.untilDone(spec)).values()];
-    expect(results).toMatchObject([{ outcome: 'poison', reason: 'lost', delivery: 3 }]);
-  });
-
-  test('what still runs from the earlier life under its fence is kept, not started again', async () => {
-    const old = await cluster.join(1, { script: takes(30_000) });
-    const spec = await cluster.dispatch({ tasks: tasks(1) });
-    await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, 'it runs');
-    old.store.crash();
-    cluster.nodes.splice(0, 1);
-    await cluster.join(1, { runner: old.runner });
-    const results = [...(await cluster.untilDone(spec)).values()];
-    expect(results).toMatchObject([{ outcome: 'succeeded', delivery: 1 }]);
-    expect(old.runner.witnesses).toHaveLength(1);
-  });
-
-  test('with fewer slots it gives away what no longer fits', async () => {
-    const script = takes(10);
-    const old = await cluster.join(1, { slots: 8, script });
-    await setPaused(true);
-    await cluster.clock.advance(10);
-    const spec = await cluster.dispatch({ tasks: tasks(2, { slots: 8 }) });
-    await cluster.crash(old);
-    await cluster.join(1, { slots: 2, script });
-    await cluster.clock.advance(1_000);
-    await cluster.join(2, { slots: 8, script });
-    await setPaused(false);
-    const results = await cluster.untilDone(spec);
-    expect([...results.values()].map(({ node }) => node)).toEqual([testNode(2), testNode(2)]);
-  });
-
-  test('a second daemon with the identity of a live one is refused', async () => {
-    await cluster.join(1);
-    const second = cluster.make(1);
-    await expect(cluster.wait(second.node.start())).rejects.toMatchObject({ code: 'identity-in-use' });
-    expect(first().node.status().session).toBe('live');
-  });
-});
-
-describe('replies that are lost', () => {
-  /** Loses the reply of every n-th write of the kind. */
-  const losing = (method: 'batch' | 'txn', every: number): FaultPlan => {
-    let seen = 0;
-    return {
-      call: (call) => (call.method === method && ++seen % every === 0 ? { dropReply: true } : undefined),
-    };
-  };
-
-  test('a claim is held although the cluster was paused before it could be sent again', async () => {
-    const node = await cluster.join(1, { script: takes(100) });
-    let claims = 0;
-    node.store.plan = {
-      call: ({ method }) => (method === 'batch' && claims++ === 0 ? { dropReply: true } : undefined),
-    };
-    const spec = await cluster.dispatch({ tasks: tasks(1) });
-    await cluster.clock.until(() => claims === 1, 10_000, 'the claim is sent');
-    await setPaused(true);
-    const results = await cluster.untilDone(spec);
-    expect([...results.values()]).toMatchObject([{ outcome: 'succeeded', delivery: 1 }]);
-    expect(starts()).toHaveLength(1);
-  });
-
-  test('every task still runs once and has one result', async () => {
-    await cluster.joinAll(2, { script: takes(100) });
-    const spec = await cluster.dispatch({ tasks: tasks(20) });
-    for (const { store } of cluster.nodes) store.plan = losing('batch', 2);
-    const results = await cluster.untilDone(spec, 300_000);
-    expect([...results.values()].every(({ outcome, delivery }) => outcome === 'succeeded' && delivery === 1)).toBe(
-      true,
-    );
-    expect(starts()).toHaveLength(20);
-    for (const { counts } of cluster.nodes) expect(counts.get('boi_core_superseded_total')).toBeUndefined();
   });
 });
 

@@ -4,8 +4,9 @@
  * `BOI_FUZZ_RUNS` tries more. What once failed is in the corpus below, and is tried first.
  */
 import type { ClusterApi } from '@boi/cluster';
-import { BoiError, ERROR_CODES, type NodeId, type ProjectId, ROUTES, type RouteId, type UserId } from '@boi/core';
-import { VirtualClock } from '@boi/core/testing';
+import { BoiError, ERROR_CODES, type NodeId, type ProjectId, ROUTES, type RouteRole, type UserId } from '@boi/core';
+import { SeededRandom, VirtualClock } from '@boi/core/testing';
+import { IdentityFiles } from '@boi/identity';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -13,7 +14,10 @@ import type { Caller } from '../access/caller.ts';
 import { mutualAccess } from '../access/mutual.ts';
 import { permits } from '../access/permit.ts';
 import { RateLimiter } from '../access/rate-limit.ts';
+import { AuthorityKeys } from '../identity/authority-keys.ts';
 import type { IdentityDesk } from '../identity/desk.ts';
+import type { PeerCalls } from '../identity/peer-call.ts';
+import type { Signing } from '../identity/signing.ts';
 import { LogRelay } from '../log-relay.ts';
 import { noPlugins } from '../testing/no-plugins.ts';
 import { createHandlers } from './handlers.ts';
@@ -45,6 +49,16 @@ const CALLERS: Readonly<Record<string, Caller>> = {
   operator: { kind: 'user', id: USER, name: 'o', role: 'operator', credential: 'secret' },
   admin: { kind: 'user', id: USER, name: 'a', role: 'admin', credential: 'secret' },
   node: { kind: 'node', id: NODE, admin: false, fingerprint: '', expiresAt: 0 },
+  'admin node': { kind: 'node', id: NODE, admin: true, fingerprint: '', expiresAt: 0 },
+};
+/** What nodes ask each other beside the table. */
+const INTERNAL = {
+  tail: { method: 'GET', path: '/internal/tail/:tsk', role: 'node' },
+  'ca-key': { method: 'POST', path: '/internal/ca-key', role: 'node' },
+} as const;
+const ALL: Readonly<Record<string, { method: 'GET' | 'POST' | 'DELETE'; path: string; role: RouteRole }>> = {
+  ...ROUTES,
+  ...INTERNAL,
 };
 const relay = new LogRelay({
   api,
@@ -52,6 +66,16 @@ const relay = new LogRelay({
   self: () => NODE,
   local: { attempts: async () => [], read: (): AsyncIterable<never> => (async function* () {})() },
   remote: (): AsyncIterable<never> => (async function* () {})(),
+});
+/** Of an admin node whose cluster has a CA that nobody's key fits. Nothing is ever written. */
+const keys = new AuthorityKeys({
+  files: new IdentityFiles('/nonexistent'),
+  directory: { ca: () => undefined },
+  signing: nothing<Signing>(),
+  calls: nothing<PeerCalls>(),
+  cluster: 'c'.repeat(32),
+  clock: new VirtualClock(),
+  random: new SeededRandom(1),
 });
 const server = createServer({
   access: {
@@ -71,7 +95,7 @@ const server = createServer({
     version: '0.0.0',
     self: () => ({ id: NODE }),
   }),
-  internal: relay.internalRoutes(),
+  internal: [...relay.internalRoutes(), keys.route()],
   plain: [],
   log: pino({ level: 'silent' }),
 });
@@ -79,7 +103,7 @@ beforeAll(() => server.ready());
 afterAll(() => server.close());
 
 interface Try {
-  readonly route: RouteId;
+  readonly route: string;
   readonly who: string;
   readonly authorization: string | undefined;
   readonly param: string;
@@ -89,6 +113,15 @@ interface Try {
 }
 
 const CORPUS: readonly Try[] = [
+  {
+    route: 'ca-key',
+    who: 'admin node',
+    authorization: undefined,
+    param: 'x',
+    query: '',
+    type: 'application/json',
+    body: '{"which":"next","certificate":"-----BEGIN CERTIFICATE-----\\n-----END CERTIFICATE-----","key":"x"}',
+  },
   {
     route: 'audit.list',
     who: 'admin',
@@ -157,6 +190,9 @@ const json = fc.oneof(
         'format',
         'members',
         'on',
+        'which',
+        'certificate',
+        'key',
       ),
       fc.jsonValue(),
     )
@@ -164,7 +200,7 @@ const json = fc.oneof(
   fc.string({ maxLength: 60 }),
 );
 const tries: fc.Arbitrary<Try> = fc.record({
-  route: fc.constantFrom(...(Object.keys(ROUTES) as RouteId[])),
+  route: fc.constantFrom(...Object.keys(ALL)),
   who: fc.constantFrom('nobody', ...Object.keys(CALLERS)),
   authorization: fc.option(fc.oneof(secretLike, header), { nil: undefined }),
   param: text.map((t) => encodeURIComponent(Buffer.from(t).toString())),
@@ -178,7 +214,7 @@ const tries: fc.Arbitrary<Try> = fc.record({
 });
 
 async function check({ route, who, authorization, param, query, type, body }: Try): Promise<void> {
-  const { method, path, role } = ROUTES[route];
+  const { method, path, role } = ALL[route] as (typeof ALL)[string];
   const response = await server.inject({
     method,
     url: `${path.replace(/:[a-z]+/g, () => (param === '' ? '%20' : param))}${query === '' ? '' : `?${query}`}`,

@@ -12,6 +12,7 @@ import { RateLimiter } from '../access/rate-limit.ts';
 import { LogRelay } from '../log-relay.ts';
 import { noPlugins } from '../testing/no-plugins.ts';
 import { createHandlers } from './handlers.ts';
+import { BODY_BYTES_MAX } from './limits.ts';
 import { createServer } from './server.ts';
 
 const NODE = 'nod_01h455vb4pex5vsknk084sn02q' as NodeId;
@@ -89,6 +90,38 @@ function raw(port: number, bytes: string): Promise<string> {
 test('headers over 16 KiB', async () => {
   const answer = await ask(await listen(), { 'x-long': 'x'.repeat(17_000) });
   expect(answer).toMatchObject({ status: 413, code: 'too-large', details: { limit: 'header-bytes', max: 16_384 } });
+});
+
+test('a body over 1.5 MiB, whether its length is told or not', async () => {
+  const port = await listen();
+  const send = (headers: Record<string, string>) =>
+    new Promise<Problem>((resolve, reject) => {
+      const request = http.request({
+        host: '127.0.0.1',
+        port,
+        path: '/v1/groups',
+        method: 'POST',
+        agent: false,
+        headers,
+      });
+      request.on('response', (response) => {
+        let text = '';
+        response.on('data', (chunk) => {
+          text += chunk;
+        });
+        response.on('end', () => resolve({ ...(JSON.parse(text) as Problem), status: response.statusCode ?? 0 }));
+      });
+      request.on('error', reject);
+      const body = JSON.stringify({ name: 'x'.repeat(BODY_BYTES_MAX) });
+      request.write(body);
+      // Its end is not waited for by who has read enough.
+      if ('content-length' in headers) request.end();
+    });
+  const json = { 'content-type': 'application/json' };
+  const refusal = { status: 413, code: 'too-large', details: { limit: 'body-bytes' } };
+  const length = String(JSON.stringify({ name: '' }).length + BODY_BYTES_MAX);
+  expect(await send({ ...json, 'content-length': length })).toMatchObject(refusal);
+  expect(await send({ ...json, 'transfer-encoding': 'chunked' })).toMatchObject(refusal);
 });
 
 test('what is no HTTP is told so, and the connection closed', async () => {

@@ -1,0 +1,49 @@
+/** Replies of the store that are lost on their way, on whole nodes: what was asked is found out, and nothing runs twice. */
+import type { FaultPlan } from '@boi/store/testing';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { TestCluster } from './testing/test-cluster.ts';
+import { setPaused, takes, tasks } from './testing/whole-nodes.ts';
+
+let cluster: TestCluster;
+beforeEach(() => {
+  cluster = new TestCluster();
+});
+afterEach(() => cluster.stop());
+
+const starts = () => cluster.nodes.flatMap(({ runner }) => runner.witnesses);
+
+describe('replies that are lost', () => {
+  /** Loses the reply of every n-th write of the kind. */
+  const losing = (method: 'batch' | 'txn', every: number): FaultPlan => {
+    let seen = 0;
+    return {
+      call: (call) => (call.method === method && ++seen % every === 0 ? { dropReply: true } : undefined),
+    };
+  };
+
+  test('a claim is held although the cluster was paused before it could be sent again', async () => {
+    const node = await cluster.join(1, { script: takes(100) });
+    let claims = 0;
+    node.store.plan = {
+      call: ({ method }) => (method === 'batch' && claims++ === 0 ? { dropReply: true } : undefined),
+    };
+    const spec = await cluster.dispatch({ tasks: tasks(1) });
+    await cluster.clock.until(() => claims === 1, 10_000, 'the claim is sent');
+    await setPaused(cluster, true);
+    const results = await cluster.untilDone(spec);
+    expect([...results.values()]).toMatchObject([{ outcome: 'succeeded', delivery: 1 }]);
+    expect(starts()).toHaveLength(1);
+  });
+
+  test('every task still runs once and has one result', async () => {
+    await cluster.joinAll(2, { script: takes(100) });
+    const spec = await cluster.dispatch({ tasks: tasks(20) });
+    for (const { store } of cluster.nodes) store.plan = losing('batch', 2);
+    const results = await cluster.untilDone(spec, 300_000);
+    expect([...results.values()].every(({ outcome, delivery }) => outcome === 'succeeded' && delivery === 1)).toBe(
+      true,
+    );
+    expect(starts()).toHaveLength(20);
+    for (const { counts } of cluster.nodes) expect(counts.get('boi_core_superseded_total')).toBeUndefined();
+  });
+});
