@@ -145,7 +145,6 @@ export class Cluster {
     const node = await this.#nodeContainer(n, {}, image);
     (this.nodes as Container[])[n - 1] = node;
     await node.start();
-    await this.ready(node);
     return node;
   }
 
@@ -202,7 +201,12 @@ export class Cluster {
     said('cluster init', await this.#once('node-1', ['cluster', 'init', ...flags(this.#address(1))]));
     await first.start();
     await this.ready(first);
-    const laptop = await this.#create('laptop', { Image: IMAGE, Entrypoint: ['tini', '--', 'sleep', 'infinity'] });
+    const laptop = await this.#create('laptop', {
+      Image: IMAGE,
+      Entrypoint: ['tini', '--', 'sleep', 'infinity'],
+      // No daemon runs there.
+      Healthcheck: { Test: ['NONE'] },
+    });
     await laptop.start();
     await this.#login(first, laptop);
     this.#laptop = laptop;

@@ -3,8 +3,10 @@ import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { Cluster } from '../harness/cluster.ts';
 import { derive, removeImage } from '../harness/image.ts';
 import { effect, type NodeView, type SpecView } from '../harness/spec.ts';
+import { until } from '../harness/until.ts';
 
 const NEXT = '0.2.0';
+type Upgraded = NodeView & { readonly version: string };
 
 let cluster: Cluster;
 let next: string;
@@ -34,8 +36,14 @@ test('rolling_upgrade: drained, replaced and taken back node by node under load,
     specs.push(await load());
     await cluster.boi(['node', 'drain', `node-${n}`, '--deadline', '30s']);
     await cluster.node(n).stop();
-    await cluster.replace(n, next);
-    await cluster.boi(['node', 'uncordon', `node-${n}`]);
+    const node = await cluster.replace(n, next);
+    // The drain outlives the restart: it is back, and takes nothing until it is told to.
+    await until('it is back', async () => {
+      const { version, state } = await cluster.json<Upgraded>(['node', 'show', node.name]);
+      return version === NEXT && state === 'drained';
+    });
+    await cluster.boi(['node', 'uncordon', node.name]);
+    await cluster.ready(node);
   }
   specs.push(await load());
   await cluster.boi(['spec', 'wait', ...specs], { withinMs: 100_000 });
@@ -44,7 +52,7 @@ test('rolling_upgrade: drained, replaced and taken back node by node under load,
     expect(counts).toMatchObject({ succeeded: 40, failed: 0 });
   }
   expect(await cluster.effects('upgrade')).toHaveLength(160);
-  const nodes = await cluster.json<(NodeView & { version: string })[]>(['node', 'list']);
+  const nodes = await cluster.json<Upgraded[]>(['node', 'list']);
   expect(nodes.map(({ version, state }) => `${version} ${state}`)).toEqual(nodes.map(() => `${NEXT} ready`));
   const skew = await cluster.api.metric(cluster.node(1), 'boi_core_version_skew_violations');
   expect(skew).toBe(0);
