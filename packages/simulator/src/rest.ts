@@ -5,7 +5,6 @@
  */
 import { BoiError, type SpecId, sleep } from '@boi/core';
 import type { Host } from './host.ts';
-import { checkAnnounced, OUTCOMES_WITHIN_MS, undecided } from './announced.ts';
 import type { World } from './world.ts';
 
 const UP_WITHIN_MS = 120_000;
@@ -61,9 +60,6 @@ export async function comeToRest(world: World, requests: Requests): Promise<void
     await until(world, archived, lingerMs + ARCHIVE_SLACK_MS, 'all specs archived');
   }
   await nothingMade(world);
-  const pending = () => undecided(world);
-  await until(world, () => pending().length === 0, OUTCOMES_WITHIN_MS, 'outcomes of all events', () => pending().join());
-  await checkAnnounced(world);
   await audit(world);
 }
 
