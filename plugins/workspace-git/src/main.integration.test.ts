@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runConformance } from '@boi/plugin-host';
@@ -125,6 +125,22 @@ describe('workspace-git', () => {
     expect(existsSync(join(path, 'file'))).toBe(true);
     await worktrees().cleanup(cleanup('a'));
     expect(existsSync(path)).toBe(false);
+  });
+
+  test('removes what was kept when its time is over', async () => {
+    const day = 86_400_000;
+    const trees = new Worktrees(join(directory, 'root'), [], 7 * day);
+    const kept = async (taskId: string, daysAgo: number) => {
+      const { path = '' } = await trees.prepare(request(taskId));
+      await trees.cleanup(cleanup(taskId, { keep: true }));
+      const then = new Date(Date.now() - daysAgo * day);
+      await utimes(`${path}.json`, then, then);
+      return path;
+    };
+    const [old, young] = [await kept('old', 8), await kept('young', 6)];
+    await new Worktrees(join(directory, 'root'), [], 7 * day).prepare(request('next'));
+    await expect.poll(() => existsSync(`${old}.json`), { timeout: 10_000 }).toBe(false);
+    expect([existsSync(old), existsSync(join(young, 'file'))]).toEqual([false, true]);
   });
 
   test('makes anew what a crash left half', async () => {

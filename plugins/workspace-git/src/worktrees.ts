@@ -1,9 +1,9 @@
 /**
  * The worktrees of this host. Each has a note beside it (`KEY.json`), written once the worktree is whole: a folder without a note
- * is what a crash left, and made anew. A kept worktree has a note that says so and stays until a cleanup without `keep`.
+ * is what a crash left, and made anew. A kept worktree has a note that says so and stays until a cleanup without `keep`, or until its time is over.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Refusal, type workspace } from '@boi/plugin-sdk';
 import { Mirror } from './mirror.ts';
@@ -16,16 +16,22 @@ interface Note {
   readonly kept: boolean;
 }
 
+/** Between looks for what was kept too long. */
+const SWEEP_EVERY_MS = 3_600_000;
+
 export class Worktrees {
   readonly #root: string;
   readonly #allow: readonly string[];
+  readonly #keepMs: number;
+  #sweptMs = 0;
   readonly #mirrors = new Map<string, Mirror>();
   readonly #turns = new Map<string, Promise<unknown>>();
 
-  /** `allow`: prefixes of sources that may be used. Empty: all. */
-  constructor(root: string, allow: readonly string[]) {
+  /** `allow`: prefixes of sources that may be used. Empty: all. `keepMs`: what was kept goes after so long. Default: never. */
+  constructor(root: string, allow: readonly string[], keepMs = Number.POSITIVE_INFINITY) {
     this.#root = resolve(root);
     this.#allow = allow;
+    this.#keepMs = keepMs;
   }
 
   async prepare(request: workspace.PrepareRequest__Output): Promise<workspace.PrepareResponse> {
@@ -36,6 +42,7 @@ export class Worktrees {
       throw new Refusal('invalid-argument', 'ref must be a branch, tag or commit');
     const [unknown] = Object.keys(request.options);
     if (unknown !== undefined) throw new Refusal('invalid-argument', `options has ${unknown}, which is not known`);
+    if (Date.now() - this.#sweptMs > SWEEP_EVERY_MS) void this.#sweep().catch(complain);
     return this.#inTurn(key, async () => {
       const path = this.#path(key);
       const note = await this.#note(key);
@@ -94,6 +101,21 @@ export class Worktrees {
     );
   }
 
+  /** Removes what was kept long ago: a fleet whose work fails would fill the disk. */
+  async #sweep(): Promise<void> {
+    this.#sweptMs = Date.now();
+    for (const { taskId, fence } of (await this.list()).filter(({ kept }) => kept)) {
+      const key = keyOf(`${taskId}`, `${fence}`);
+      await this.#inTurn(key, async () => {
+        const note = await this.#note(key);
+        const written = await stat(this.#notePath(key)).catch(() => undefined);
+        if (note?.kept !== true || written === undefined || Date.now() - written.mtimeMs < this.#keepMs) return;
+        await this.#mirror(note.source).removeWorktree(this.#path(key));
+        await rm(this.#notePath(key), { force: true });
+      });
+    }
+  }
+
   #checkSource(source: string): void {
     if (source === '' || source.startsWith('-') || source.includes('\0'))
       throw new Refusal('invalid-argument', 'source must be the address of a repository');
@@ -142,6 +164,10 @@ export class Worktrees {
 function keyOf(taskId: string, fence: string): string {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(taskId)) throw new Refusal('invalid-argument', 'task_id is ill-formed');
   return `${taskId}.${fence}`;
+}
+
+function complain(error: unknown): void {
+  process.stderr.write(`workspace-git: what was kept too long is not removed: ${String(error)}\n`);
 }
 
 function answer(path: string, note: Note, alreadyPrepared: boolean): workspace.PrepareResponse {
