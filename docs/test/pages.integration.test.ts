@@ -11,7 +11,13 @@ import { misfit } from './expected.ts';
 import { ShellSession } from './shell-session.ts';
 
 const root = join(import.meta.dirname, '../..');
-const PAGES = ['README.md', 'docs/operations.md', 'docs/specs.md', 'docs/failure-drills.md'];
+const PAGES = [
+  'README.md',
+  'docs/operations.md',
+  'docs/specs.md',
+  'docs/failure-drills.md',
+  'docs/plugins/tutorial.md',
+];
 
 const BUILD_WITHIN_MS = 180_000;
 const BLOCK_WITHIN_MS = 120_000;
