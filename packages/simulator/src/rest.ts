@@ -3,6 +3,7 @@
  * every spec has its result, nothing is left in a queue, no slot of a concurrency key is held, finished specs are archived
  * whole, and the product's own audit finds nothing.
  */
+import type { ClusterApi } from '@boi/cluster';
 import { BoiError, type SpecId, sleep } from '@boi/core';
 import type { Host } from './host.ts';
 import type { World } from './world.ts';
@@ -10,6 +11,8 @@ import type { World } from './world.ts';
 const UP_WITHIN_MS = 120_000;
 const REST_WITHIN_MS = 20 * 60_000;
 const ASK_WITHIN_MS = 60_000;
+/** What an operator asked before the repair has been applied by then, or never will be: requests are late by seconds. */
+const LATE_OPERATORS_MS = 30_000;
 /** Claims that came too late, and what is said to those who made them. */
 const AFTERMATH_MS = 15_000;
 /** Clocks may be two minutes apart; looked at four times per time it lingers. */
@@ -48,6 +51,9 @@ export async function comeToRest(world: World, requests: Requests): Promise<void
     if (requests.pending() > 0 || referee.entries.length > 0) return false;
     return [...referee.specs.values()].every(({ endedAt }) => endedAt !== undefined);
   };
+  await clock
+    .until(() => atRest() || referee.violations.length > 0, LATE_OPERATORS_MS, 'rest')
+    .catch(() => undo(world));
   await until(world, atRest, REST_WITHIN_MS, 'rest', () => unrest(world, requests));
   if (referee.violations.length > 0) return;
   checkSpecs(world, requests);
@@ -100,33 +106,35 @@ function checkSpecs({ referee }: World, { accepted, asked }: Requests): void {
 
 /** What operators did. */
 async function undo(world: World): Promise<void> {
-  const first = () => {
-    // A task may have taken a node with it meanwhile, whose settings nobody finds while it is away.
-    for (const host of world.hosts) if (host.state === 'off') void host.start('fair');
-    return world.hosts.find(({ believesLive }) => believesLive)?.node?.api;
-  };
-  await ask(world, 'unpause', () => first()?.setPaused(false));
+  await ask(world, 'unpause', (api) => api.setPaused(false));
   // One that was made may be removed at any time.
-  const uncordon = (host: Host) => (world.hosts.includes(host) ? first()?.uncordon(host.id) : Promise.resolve());
-  for (const host of [...world.hosts]) await ask<unknown>(world, `uncordon ${host.id}`, () => uncordon(host));
+  const uncordon = async (api: ClusterApi, host: Host) =>
+    world.hosts.includes(host) ? api.uncordon(host.id) : undefined;
+  for (const host of [...world.hosts]) await ask(world, `uncordon ${host.id}`, (api) => uncordon(api, host));
 }
 
 async function audit(world: World): Promise<void> {
-  const report = await ask(world, 'fsck', () => world.hosts.find(({ believesLive }) => believesLive)?.node?.api.fsck());
+  const report = await ask(world, 'fsck', (api) => api.fsck());
   for (const finding of report?.findings ?? []) world.referee.violate(`fsck: ${JSON.stringify(finding)}`);
 }
 
-/** An operation that must succeed, now that nothing is broken any more; asked again after an error of the store. */
-async function ask<T>(world: World, what: string, ask: () => Promise<T> | undefined): Promise<T | undefined> {
-  const { clock, referee } = world;
+/**
+ * An operation that must succeed, now that nothing is broken any more; asked again after an error of the store, and of another
+ * node when a task takes the one that was asked with it.
+ */
+async function ask<T>(world: World, what: string, send: (api: ClusterApi) => Promise<T>): Promise<T | undefined> {
+  const { clock, hosts, referee } = world;
   let answer: { readonly value: T } | undefined;
   let failed: unknown;
   const asking = async () => {
     while (answer === undefined) {
+      // Nobody finds the settings of a node while it is away.
+      for (const host of hosts) if (host.state === 'off') void host.start('fair');
+      const host = hosts.find(({ believesLive }) => believesLive);
+      const node = host?.node;
       try {
-        const asked = ask();
-        if (asked !== undefined) answer = { value: await asked };
-        else await sleep(clock, 500);
+        if (host === undefined || node === undefined) await sleep(clock, 500);
+        else answer = await Promise.race([send(node.api).then((value) => ({ value })), gone(world, host, node)]);
       } catch (error) {
         failed = error;
         // A node whose session has just been lost is not found until it is back.
@@ -148,6 +156,12 @@ async function ask<T>(world: World, what: string, ask: () => Promise<T> | undefi
     referee.violate(`${what} failed: ${(failed as Error | undefined)?.stack ?? 'no answer'}`);
   }
   return (answer as { readonly value: T } | undefined)?.value;
+}
+
+/** Resolves when this life of the host is over: its process answers nothing any more. */
+async function gone({ clock }: World, host: Host, node: Host['node']): Promise<undefined> {
+  while (host.node === node) await sleep(clock, 500);
+  return undefined;
 }
 
 function unrest({ referee, hosts }: World, { pending }: Requests): string {
