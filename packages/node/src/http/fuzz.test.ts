@@ -55,6 +55,10 @@ const CALLERS: Readonly<Record<string, Caller>> = {
 const INTERNAL = {
   tail: { method: 'GET', path: '/internal/tail/:tsk', role: 'node' },
   'ca-key': { method: 'POST', path: '/internal/ca-key', role: 'node' },
+  plugins: { method: 'POST', path: '/internal/plugins', role: 'node' },
+  plugin: { method: 'POST', path: '/internal/plugins/:plg', role: 'node' },
+  'plugin-restart': { method: 'POST', path: '/internal/plugins/:plg/restart', role: 'node' },
+  'plugin-log': { method: 'GET', path: '/internal/plugins/:plg/log', role: 'node' },
 } as const;
 const ALL: Readonly<Record<string, { method: 'GET' | 'POST' | 'DELETE'; path: string; role: RouteRole }>> = {
   ...ROUTES,
@@ -67,6 +71,7 @@ const relay = new LogRelay({
   local: { attempts: async () => [], read: (): AsyncIterable<never> => (async function* () {})() },
   remote: (): AsyncIterable<never> => (async function* () {})(),
 });
+const plugins = noPlugins(api, NODE);
 /** Of an admin node whose cluster has a CA that nobody's key fits. Nothing is ever written. */
 const keys = new AuthorityKeys({
   files: new IdentityFiles('/nonexistent'),
@@ -91,11 +96,11 @@ const server = createServer({
     api,
     relay,
     desk: nothing<IdentityDesk>(),
-    plugins: noPlugins(api, NODE),
+    plugins,
     version: '0.0.0',
     self: () => ({ id: NODE }),
   }),
-  internal: [...relay.internalRoutes(), keys.route()],
+  internal: [...relay.internalRoutes(), keys.route(), ...plugins.routes],
   plain: [],
   log: pino({ level: 'silent' }),
 });
