@@ -1,7 +1,10 @@
 /**
- * What a plugin still has of an earlier life of this daemon: looked up as soon as the plugin is first ready, and cleared. Keys are
- * never used again, so whatever is listed and not of this life is nobody's any more: the cluster has given those claims away,
- * or will have them claimed anew under another fence.
+ * What a plugin still has and nobody needs: of an earlier life of this daemon, looked up as soon as the plugin is first ready; and of
+ * this one, where it could not be cleared when its time had come. Keys are never used again, so whatever is listed and not of
+ * this life is nobody's any more: the cluster has given those claims away, or will have them claimed anew under another fence.
+ *
+ * Clearing is tried until it succeeds: every second while the plugin is ready, else at its next change of state. An unstable one becomes
+ * ready only when an operator restarts it, and is cleared then.
  */
 import { type Clock, sleep } from '@boi/core';
 import type { PluginChannel, PluginSupervisor } from '@boi/plugin-host';
@@ -31,9 +34,9 @@ export class Leftovers {
   readonly #deps: LeftoversDeps;
   readonly #stopping = new AbortController();
   #resolve: () => void = () => undefined;
+  #working: Promise<void> = Promise.resolve();
   /** Claims of this life, until everything else is cleared. */
   #own: Set<string> | undefined = new Set();
-  #working: Promise<void> | undefined;
 
   constructor(deps: LeftoversDeps) {
     this.#deps = deps;
@@ -42,13 +45,28 @@ export class Leftovers {
     });
   }
 
+  /** Begins with what an earlier life left. */
   start(): void {
-    this.#working ??= this.#work();
+    this.#enqueue(async (channel) => {
+      const listed = await this.#deps.list(channel);
+      const left = listed.filter((one) => this.#own?.has(keyOf(one)) === false);
+      for (const one of left) await this.#deps.clear(channel, one);
+      const { log, supervisor } = this.#deps;
+      const plugin = supervisor.config.name;
+      if (left.length > 0) log.warn({ plugin, count: left.length }, 'cleared what an earlier life of this daemon left');
+      this.#own = undefined;
+      this.#resolve();
+    });
   }
 
   /** Of this life: not to be cleared. To be called before the plugin hears of it. */
-  spare({ taskId, fence }: Left): void {
-    this.#own?.add(`${taskId} ${fence}`);
+  spare(own: Left): void {
+    this.#own?.add(keyOf(own));
+  }
+
+  /** Of this life, and could not be cleared just now. */
+  later(left: Left): void {
+    this.#enqueue((channel) => this.#deps.clear(channel, left));
   }
 
   async stop(): Promise<void> {
@@ -56,35 +74,27 @@ export class Leftovers {
     await this.#working;
   }
 
-  async #work(): Promise<void> {
+  #enqueue(work: (channel: PluginChannel) => Promise<unknown>): void {
+    this.#working = this.#working.then(() => this.#insist(work));
+  }
+
+  async #insist(work: (channel: PluginChannel) => Promise<unknown>): Promise<void> {
     const { supervisor, clock, log } = this.#deps;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        const count = await this.#clear(await supervisor.untilReady(signal));
-        if (count > 0)
-          log.warn({ plugin: supervisor.config.name, count }, 'cleared what an earlier life of this daemon left');
-        this.#own = undefined;
-        this.#resolve();
+        await work(await supervisor.untilReady(signal));
         return;
       } catch (error) {
         if (signal.aborted) return;
-        log.warn(
-          { plugin: supervisor.config.name, err: error },
-          'what an earlier life of this daemon left is not cleared yet',
-        );
-        // Unstable, it becomes ready only when an operator restarts it: its next change is worth waiting for.
-        const state = supervisor.status.state;
-        if (state === 'ready') await sleep(clock, RETRY_MS, signal).catch(() => undefined);
+        log.warn({ plugin: supervisor.config.name, err: error }, 'what nobody needs any more is not cleared yet');
+        if (supervisor.status.state === 'ready') await sleep(clock, RETRY_MS, signal).catch(() => undefined);
         else await supervisor.changed(signal);
       }
     }
   }
+}
 
-  async #clear(channel: PluginChannel): Promise<number> {
-    const listed = await this.#deps.list(channel);
-    const left = listed.filter(({ taskId, fence }) => this.#own?.has(`${taskId} ${fence}`) === false);
-    for (const one of left) await this.#deps.clear(channel, one);
-    return left.length;
-  }
+function keyOf({ taskId, fence }: Left): string {
+  return `${taskId} ${fence}`;
 }

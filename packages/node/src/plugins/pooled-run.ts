@@ -12,6 +12,7 @@ import { type Clock, sleep, type Timer } from '@boi/core';
 import { cancelTask, type PluginSupervisor, releaseTask, spawnTask, type TaskEnd, tailTask } from '@boi/plugin-host';
 import type { Logger } from '@boi/system';
 import type { PoolEnd, PooledTask, PoolRun } from '@boi/worker';
+import type { Leftovers } from './leftovers.ts';
 import { isBroken, throughRestarts } from './through-restarts.ts';
 
 const RETRY_MS = 1_000;
@@ -23,8 +24,7 @@ const RELEASE_MS_MAX = 30_000;
 
 export interface PooledRunDeps {
   readonly supervisor: PluginSupervisor;
-  /** Resolves when nothing of an earlier life runs in the pool. */
-  readonly cleared: Promise<void>;
+  readonly leftovers: Leftovers;
   readonly clock: Clock;
   readonly log: Logger;
   readonly epoch: () => string | undefined;
@@ -72,10 +72,11 @@ export class PooledRun implements PooledTask {
 
   async #live(): Promise<PoolEnd> {
     try {
-      const { supervisor, clock, cleared } = this.#deps;
+      const { supervisor, clock, leftovers } = this.#deps;
       const { signal } = this.#givingUp;
       const { handle } = await throughRestarts({ supervisor, clock, signal }, async (channel) => {
-        await orAborted(cleared, signal);
+        // No task starts where an older copy of it still lives.
+        await orAborted(leftovers.cleared, signal);
         // From here on it may run: a stop is told to the plugin.
         this.#phase = 'spawning';
         return spawnTask(channel, this.#request(), { context: this.#context(), signal });
@@ -157,14 +158,15 @@ export class PooledRun implements PooledTask {
   }
 
   async #release(): Promise<void> {
-    const { supervisor, clock, log } = this.#deps;
+    const { supervisor, clock, log, leftovers } = this.#deps;
     const signal = AbortSignal.timeout(RELEASE_MS_MAX);
     try {
       await throughRestarts({ supervisor, clock, signal }, (channel) =>
         releaseTask(channel, this.#key, { context: this.#context(), signal }),
       );
     } catch (error) {
-      log.warn({ task: this.#run.task, err: error }, 'a task could not be released from its pool; the next start will');
+      log.warn({ task: this.#run.task, err: error }, 'a task could not be released from its pool yet');
+      leftovers.later(this.#key);
     }
   }
 

@@ -1,5 +1,5 @@
 /** Tasks that a pool plugin runs: pool-process as a program of its own, killed and started again under them. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnTask } from '@boi/plugin-host';
 import { systemClock } from '@boi/system';
@@ -161,6 +161,27 @@ describe('what an earlier life of the daemon left running', () => {
     } finally {
       await other.close();
     }
+  });
+});
+
+describe('a plugin that becomes unstable', () => {
+  test('loses what it ran, and is made to stop it when an operator has restarted it', async () => {
+    const given = assignment('echo $$; trap "" TERM; while :; do sleep 0.05; done');
+    const running = bench.runner.start(given);
+    await bench.written(given, 2);
+    const pid = (await bench.runner.logs.read({ ...given, offset: 0, limit: 20 })).bytes.toString().trim();
+    while (bench.supervisor.status.state !== 'unstable') {
+      if (bench.supervisor.status.state === 'ready') process.kill(bench.supervisor.status.pid as number, 'SIGKILL');
+      await bench.supervisor.changed();
+    }
+    expect(await running.done).toMatchObject({
+      outcome: 'failed',
+      reason: 'lost',
+      message: expect.stringContaining('it crashed too often'),
+    });
+    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    await bench.supervisor.restart();
+    await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 20_000 }).toBe(false);
   });
 });
 

@@ -56,6 +56,6 @@ export class PoolPlugins implements TaskPool {
     if (supervisor === undefined || leftovers === undefined)
       return { done: Promise.resolve({ startError: `this node has no pool plugin ${name} any more` }), stop: () => {} };
     leftovers.spare({ taskId: run.task, fence: run.fence });
-    return new PooledRun(run, { ...this.#deps, supervisor, cleared: leftovers.cleared });
+    return new PooledRun(run, { ...this.#deps, supervisor, leftovers });
   }
 }

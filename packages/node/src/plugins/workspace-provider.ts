@@ -64,8 +64,8 @@ export class WorkspacePlugins implements WorkspaceProvider {
     { task, fence, project, workspace }: Parameters<WorkspaceProvider['prepare']>[0],
     signal: AbortSignal,
   ): Promise<PreparedWorkspace> {
-    const supervisor = this.#supervisor(workspace.plugin);
-    for (const leftovers of this.#leftovers) leftovers.spare({ taskId: task, fence });
+    const { supervisor, leftovers } = this.#plugin(workspace.plugin);
+    leftovers.spare({ taskId: task, fence });
     const request = {
       taskId: task,
       fence,
@@ -86,19 +86,27 @@ export class WorkspacePlugins implements WorkspaceProvider {
 
   async cleanup(cleanup: WorkspaceCleanup, signal: AbortSignal): Promise<CleanedWorkspace> {
     const { task, fence, plugin, keep, pushBranch = '' } = cleanup;
-    const supervisor = this.#supervisor(plugin);
+    const { supervisor, leftovers } = this.#plugin(plugin);
     const request = { taskId: task, fence, keep, pushBranch };
-    const { keptPath, pushedVersion } = await throughRestarts({ ...this.#deps, supervisor, signal }, (channel) =>
-      cleanupWorkspace(channel, request, { signal, context: this.#context(fence) }),
-    );
-    return { ...(keptPath === '' ? {} : { keptPath }), ...(pushedVersion === '' ? {} : { pushedVersion }) };
+    try {
+      const { keptPath, pushedVersion } = await throughRestarts({ ...this.#deps, supervisor, signal }, (channel) =>
+        cleanupWorkspace(channel, request, { signal, context: this.#context(fence) }),
+      );
+      return { ...(keptPath === '' ? {} : { keptPath }), ...(pushedVersion === '' ? {} : { pushedVersion }) };
+    } catch (error) {
+      // Nobody is to look at it, and nothing of it was to be pushed.
+      if (!keep && pushBranch === '') leftovers.later({ taskId: task, fence });
+      throw error;
+    }
   }
 
-  #supervisor(name: string | undefined): PluginSupervisor {
+  #plugin(name: string | undefined): { readonly supervisor: PluginSupervisor; readonly leftovers: Leftovers } {
     const { supervisors } = this.#deps;
-    const found = name === undefined ? supervisors[0] : supervisors.find(({ config }) => config.name === name);
-    if (found === undefined) throw new Error(`this node has no workspace plugin ${name ?? ''}`.trimEnd());
-    return found;
+    const at = name === undefined ? 0 : supervisors.findIndex(({ config }) => config.name === name);
+    const [supervisor, leftovers] = [supervisors[at], this.#leftovers[at]];
+    if (supervisor === undefined || leftovers === undefined)
+      throw new Error(`this node has no workspace plugin ${name ?? ''}`.trimEnd());
+    return { supervisor, leftovers };
   }
 
   #context(fence: string) {
