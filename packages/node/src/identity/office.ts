@@ -23,6 +23,7 @@ import type { IdentityDesk } from './desk.ts';
 import { joinTokens } from './join-tokens.ts';
 import { Keychain } from './keychain.ts';
 import { type Peer, PeerCalls, peerTls } from './peer-call.ts';
+import { RemovalWatch } from './removal-watch.ts';
 import { IdentityService } from './service.ts';
 import { Signing } from './signing.ts';
 import { Upkeep } from './upkeep.ts';
@@ -58,6 +59,7 @@ export class Office {
   readonly #calls: PeerCalls;
   readonly #keys: AuthorityKeys;
   readonly #upkeep: Upkeep;
+  readonly #removal: RemovalWatch;
   #address: string | undefined;
   #forgetting: (() => void) | undefined;
 
@@ -92,6 +94,7 @@ export class Office {
       clock,
       onRefused: (reason) => metrics.count('boi_core_credentials_refused_total', 1, { reason }),
     });
+    this.#removal = new RemovalWatch({ identity, node, clock, log, onRemoved: () => options.onRemoved() });
     this.#upkeep = new Upkeep({
       keychain,
       identity,
@@ -136,7 +139,6 @@ export class Office {
     this.#address = address;
     const { directory } = this.identity;
     let admin = directory.isAdmin(this.keychain.node);
-    let member = true;
     this.#forgetting = directory.onChange(() => {
       const now = directory.isAdmin(this.keychain.node);
       if (admin && !now) {
@@ -146,17 +148,17 @@ export class Office {
         );
       }
       admin = now;
-      if (member && directory.member(this.keychain.node) === undefined) {
-        member = false;
-        this.#options.onRemoved();
-      }
     });
+    this.#removal.start();
     this.#upkeep.start();
   }
 
   async stop(): Promise<void> {
     this.#forgetting?.();
-    if (this.#address !== undefined) await this.#upkeep.stop();
+    if (this.#address !== undefined) {
+      await this.#removal.stop();
+      await this.#upkeep.stop();
+    }
     await this.identity.stop();
   }
 
