@@ -89,7 +89,7 @@ export class Keys {
   holds = () => range(`${this.prefix}holds/`);
 
   plugin = (nod: NodeId, name: string) => `${this.prefix}plugins/${nod}/${enc(name)}`;
-  plugins = () => range(`${this.prefix}plugins/`);
+  pluginsOf = (nod: NodeId) => range(`${this.prefix}plugins/${nod}/`);
   hooksMark = (nod: NodeId, plugin: string) => `${this.prefix}hooks-hwm/${nod}/${enc(plugin)}`;
   hooksMarksOf = (nod: NodeId) => range(`${this.prefix}hooks-hwm/${nod}/`);
 

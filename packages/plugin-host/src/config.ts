@@ -40,6 +40,8 @@ export interface SupervisionTimes {
   readonly restartDelayMs: number;
   /** Between TERM and KILL. */
   readonly stopGraceMs: number;
+  /** Between tries to write down that it is unstable, while the store is away. */
+  readonly ledgerRetryMs: number;
 }
 
 export const SUPERVISION_TIMES: SupervisionTimes = {
@@ -50,6 +52,7 @@ export const SUPERVISION_TIMES: SupervisionTimes = {
   restartsMax: 3,
   restartDelayMs: 250,
   stopGraceMs: 5_000,
+  ledgerRetryMs: 5_000,
 };
 export const READY_TIMEOUT_MS = 10_000;
 /** Largest answer accepted and largest request sent; four times gRPC's default would be no reason to read 100 MB. */

@@ -199,11 +199,15 @@ describe('the duty', () => {
     expect(untouched.length).toBeLessThan(20);
   });
 
-  test('removing a dead node adopts its queue at once and forgets its settings', async () => {
+  test('removing a dead node adopts its queue at once and forgets its settings and its plugins, and nobody else’s', async () => {
     await queued(1);
     await membership.configure(dead, { v: 1, cordoned: { at: 0 } });
+    const crashed = { v: 1, crashes: [], unstable: true } as const;
+    await put(f, f.keys.plugin(dead, 'audit'), codecs.plugin, crashed);
+    await put(f, f.keys.plugin(testNode(2), 'audit'), codecs.plugin, crashed);
     expect(await adopter.removeNode(dead)).toBe(1);
     expect(await read(f, f.keys.nodeconf(dead), codecs.nodeconf)).toBeUndefined();
+    expect((await allKeys(f)).filter((key) => key.startsWith('plugins/'))).toEqual([`plugins/${testNode(2)}/audit`]);
   });
 });
 

@@ -70,6 +70,7 @@ export class Adopter {
       success: [
         { op: 'delete', key: keys.nodeconf(node) },
         { op: 'delete', key: keys.hooksMarksOf(node).start, end: keys.hooksMarksOf(node).end },
+        { op: 'delete', key: keys.pluginsOf(node).start, end: keys.pluginsOf(node).end },
       ],
     });
     if (answer.outcome === 'refused') throw alive();

@@ -8,6 +8,7 @@ import { PluginError, type PluginFailure } from '../errors.ts';
 import { freeSocketPath } from '../process/socket-dir.ts';
 import { bundleProgram } from '../testing/bundle.ts';
 import { type Lab, minter, openLab } from '../testing/lab.ts';
+import { type CrashLog, MemoryCrashLog } from './crash-log.ts';
 import type { PluginSupervisor } from './supervisor.ts';
 
 let program: string;
@@ -184,6 +185,37 @@ describe('a plugin that crashes', () => {
     expect(await lab.reaches(after, 'unstable', 'ready')).toMatchObject({ state: 'unstable', crashes: 4 });
     await after.restart();
     expect(await lab.reaches(after, 'ready')).toMatchObject({ crashes: 0 });
+  });
+
+  test('is restarted once by two operators at the same moment, and not at all once the daemon stops', async () => {
+    const supervisor = plugin('well');
+    await started(supervisor);
+    const first = supervisor.status.pid as number;
+    await Promise.all([supervisor.restart(), supervisor.restart()]);
+    await supervisor.untilReady();
+    const pids = new Set(lab.statuses.flatMap(({ pid }) => pid ?? []));
+    expect(pids.size).toBe(2);
+    expect(isAlive(first)).toBe(false);
+    await Promise.all([supervisor.restart(), supervisor.stop()]);
+    expect(supervisor.status.state).toBe('stopped');
+    expect([...pids].filter(isAlive)).toEqual([]);
+  });
+
+  test('is known to be unstable by the next life also if the store was away when it became so', async () => {
+    const memory = new MemoryCrashLog();
+    let isAway = true;
+    const log: CrashLog = {
+      read: async (name) => (isAway ? Promise.reject(new Error('away')) : memory.read(name)),
+      swap: async (...args) => (isAway ? Promise.reject(new Error('away')) : memory.swap(...args)),
+    };
+    const away = await openLab(log);
+    const config = { command: process.execPath, args: [program, 'crash'] };
+    const before = away.supervisor(config, { ledgerRetryMs: 10 });
+    await before.start();
+    await away.reaches(before, 'unstable');
+    isAway = false;
+    await expect.poll(async () => (await memory.read('under-test'))?.record.unstable).toBe(true);
+    await away.close();
   });
 
   test("has crashes of the daemon's earlier life counted", async () => {

@@ -68,8 +68,6 @@ export interface SupervisorDeps extends HostDeps {
 
 /** Between the break of its connection and the end of a process that is ending. */
 const EXIT_AFTER_BREAK_MS = 300;
-/** Between tries to write down that a plugin is unstable, while the store is away. */
-const LEDGER_RETRY_MS = 5_000;
 
 interface Life {
   readonly process: PluginProcess;
@@ -233,7 +231,7 @@ export class PluginSupervisor {
     this.#become('unstable', crashes, error);
     const { signal } = this.#stopping;
     while (this.#ledger.unwritten && !signal.aborted) {
-      await sleep(this.#deps.clock, LEDGER_RETRY_MS, signal).catch(() => undefined);
+      await sleep(this.#deps.clock, this.#times.ledgerRetryMs, signal).catch(() => undefined);
       if (!signal.aborted) await this.#ledger.load(this.#deps.clock.now());
     }
   }
