@@ -5,6 +5,7 @@
  */
 import type { ClusterApi } from '@boi/cluster';
 import { BoiError, type SpecId, sleep } from '@boi/core';
+import { checkAnnounced, OUTCOMES_WITHIN_MS, undecided } from './announced.ts';
 import type { Host } from './host.ts';
 import type { World } from './world.ts';
 
@@ -66,6 +67,15 @@ export async function comeToRest(world: World, requests: Requests): Promise<void
     await until(world, archived, lingerMs + ARCHIVE_SLACK_MS, 'all specs archived');
   }
   await nothingMade(world);
+  const pending = () => undecided(world);
+  await until(
+    world,
+    () => pending().length === 0,
+    OUTCOMES_WITHIN_MS,
+    'outcomes of all events',
+    () => pending().join(),
+  );
+  await checkAnnounced(world);
   await audit(world);
 }
 

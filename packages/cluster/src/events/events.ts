@@ -11,6 +11,7 @@
  * Made by node.ts, given to everything with the context. Ids, times and the form of events are made here and nowhere else.
  */
 import {
+  BoiError,
   type BoiEvent,
   type Clock,
   type EmitOptions,
@@ -73,6 +74,9 @@ export class Events {
   readonly #minter: IdMinter;
   readonly #stopping = new AbortController();
   readonly #underWay = new Set<Promise<void>>();
+  /** Without an answer, by the time they are due. */
+  readonly #left: (Open & { dueMono: number })[] = [];
+  #settling = false;
 
   constructor(options: EventsOptions) {
     this.#options = options;
@@ -151,8 +155,10 @@ export class Events {
       places.push(i);
     }
     if (intended.length === 0) return new Intents(new Map(), noTrack, noTrack);
-    const either = signal === undefined ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal]);
-    const made = await port.intend(intended, { signal: either, ...(urgent === undefined ? {} : { urgent }) });
+    const made = await port.intend(intended, {
+      signal: signal ?? this.#stopping.signal,
+      ...(urgent === undefined ? {} : { urgent }),
+    });
     const open = new Map<number, Open>();
     made.forEach((intent, n) => {
       open.set(places[n] as number, { intent, intended: intended[n] as IntendedEvent });
@@ -190,34 +196,49 @@ export class Events {
     this.#underWay.add(settled);
   }
 
-  async #settleLater({ intended, intent }: Open): Promise<void> {
-    const { clock, log, settle } = this.#options;
+  #settleLater(left: Iterable<Open>): void {
+    const dueMono = this.#options.clock.mono() + SETTLE_AFTER_MS;
+    for (const open of left) this.#left.push({ ...open, dueMono });
+    if (this.#left.length === 0 || this.#settling) return;
+    this.#settling = true;
+    this.#track(this.#settleAll());
+  }
+
+  /** One after another, oldest first. */
+  async #settleAll(): Promise<void> {
+    const { clock, settle } = this.#options;
     const { signal } = this.#stopping;
-    for (let delayMs = SETTLE_AFTER_MS; ; delayMs = SETTLE_AGAIN_MS) {
+    for (let next = this.#left[0]; next !== undefined; next = this.#left[0]) {
+      await sleep(clock, Math.max(0, next.dueMono - clock.mono()), signal);
+      let settlement: Settlement;
       try {
-        await sleep(clock, delayMs, signal);
-        const settlement = await settle(intended);
-        if (settlement.outcome === 'happened') await intent.happened(settlement.final);
-        else if (settlement.outcome === 'did-not-happen') await intent.didNotHappen();
-        else await intent.unknown();
-        return;
+        settlement = await settle(next.intended);
       } catch (error) {
-        if (signal.aborted) return;
-        log.debug({ err: error }, 'the outcome of an event is not known yet');
+        signal.throwIfAborted();
+        if (error instanceof BoiError && error.code === 'store-unreachable') {
+          next.dueMono = clock.mono() + SETTLE_AGAIN_MS;
+          continue;
+        }
+        settlement = { outcome: 'unknown' };
       }
+      this.#left.shift();
+      if (settlement.outcome === 'happened') await next.intent.happened(settlement.final);
+      else if (settlement.outcome === 'did-not-happen') await next.intent.didNotHappen();
+      else await next.intent.unknown();
     }
+    this.#settling = false;
   }
 }
 
-const noTrack = () => Promise.resolve();
+const noTrack = () => undefined;
 
 /** The intents of one transaction, each resolved once by what became of it. */
 export class Intents {
   readonly #open: Map<number, Open>;
   readonly #track: (work: Promise<void>) => void;
-  readonly #settleLater: (left: Open) => Promise<void>;
+  readonly #settleLater: (left: Iterable<Open>) => void;
 
-  constructor(open: Map<number, Open>, track: (work: Promise<void>) => void, later: (left: Open) => Promise<void>) {
+  constructor(open: Map<number, Open>, track: (work: Promise<void>) => void, later: (left: Iterable<Open>) => void) {
     this.#open = open;
     this.#track = track;
     this.#settleLater = later;
@@ -246,7 +267,7 @@ export class Intents {
 
   /** There will be no answer: called at the end in any case, it does nothing to what is resolved. */
   leave(): void {
-    for (const open of this.#open.values()) this.#track(this.#settleLater(open));
+    this.#settleLater(this.#open.values());
     this.#open.clear();
   }
 

@@ -107,7 +107,9 @@ async function ended(reader: Reader, event: BoiEvent, trace: EventTrace): Promis
   const attempt = Number(trace.attempt);
   if (result?.attempt === attempt) {
     const known = fence === undefined || result.fence === undefined || result.fence === fence;
-    return known && String(result.endedAt) === trace.endedAt ? HAPPENED : DID_NOT;
+    if (known && String(result.endedAt) === trace.endedAt) return HAPPENED;
+    // A task that was cancelled before it ran and is retried keeps its attempt: both may have happened.
+    return event.kind === 'task.cancelled' ? undefined : DID_NOT;
   }
   // Taken back by a retry of the task.
   const end = outcome ?? 'cancelled';

@@ -105,8 +105,16 @@ export class AuditTrail implements DeliverySource {
 
   /** Reads the log, settles what an earlier life left unresolved. Rejects if the log is damaged or the mark cannot be read. */
   async open(): Promise<void> {
-    const { marks, plugin, onProblem } = this.#options;
-    const mark = await marks.read(plugin);
+    try {
+      await this.#open(await this.#options.marks.read(this.#options.plugin));
+    } catch (error) {
+      await this.#wal.close();
+      throw error;
+    }
+  }
+
+  async #open(mark: number): Promise<void> {
+    const { plugin, onProblem } = this.#options;
     const { records, tornBytes } = await this.#wal.open();
     if (tornBytes > 0) onProblem(`${tornBytes} bytes of an unfinished write were cut off the audit log of ${plugin}`);
     for (const { record, segment } of records) this.#replay(record, segment);
@@ -200,13 +208,17 @@ export class AuditTrail implements DeliverySource {
   }
 
   async #enter(count: number, { signal, urgent = false }: EmitOptions = {}): Promise<void> {
-    const either = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
-    either.throwIfAborted();
+    this.#closing.signal.throwIfAborted();
+    signal?.throwIfAborted();
     const enter = () => {
       this.#entering += count;
     };
-    if (urgent) enter();
-    else await this.#room.enter(enter, either);
+    // A combined signal for each event would be kept by those it is made of: only who waits needs one.
+    if (urgent || this.#room.isOpen) enter();
+    else {
+      const closing = this.#closing.signal;
+      await this.#room.enter(enter, signal === undefined ? closing : AbortSignal.any([signal, closing]));
+    }
     this.#room.look();
   }
 

@@ -1,0 +1,39 @@
+/**
+ * Every event that a node announced before a transaction has an outcome, unless its process died; and what was said of it is not
+ * the opposite of what the store shows in the end, however often the announced change was sent, lost, late or doubled.
+ */
+import { settleIntent } from '@boi/cluster';
+import type { IntendedEvent } from '@boi/core';
+import type { World } from './world.ts';
+
+/** Of those that had no answer when a session ended the store is asked after half a minute. */
+export const OUTCOMES_WITHIN_MS = 3 * 60_000;
+
+/** Announced by processes that live, and not said yet what became of it. */
+export function undecided({ hosts }: World): string[] {
+  return hosts.flatMap(({ state, n, ports }) =>
+    state === 'up' ? [...(ports.at(-1)?.open.values() ?? [])].map(({ event }) => `${event.kind} of ${n}`) : [],
+  );
+}
+
+export async function checkAnnounced({ hosts, server, referee }: World): Promise<void> {
+  const reader = { store: server.connect(), keys: referee.keys };
+  const all = hosts.flatMap(({ n, ports }) => ports.flatMap(({ resolved }) => resolved.map((one) => ({ n, ...one }))));
+  const happened = new Set(
+    all.filter(({ outcome }) => outcome === 'happened').map(({ intended }) => subjectOf(intended)),
+  );
+  for (const { n, intended, outcome } of all) {
+    const { outcome: found } = await settleIntent(reader, intended);
+    if (outcome === found || outcome === 'unknown' || found === 'unknown') continue;
+    // Refused and tried again, or done by another node: then that was told.
+    if (outcome === 'did-not-happen' && happened.has(subjectOf(intended))) continue;
+    const { kind, payload } = intended.event;
+    referee.violate(`${kind} of node ${n} was told as ${outcome}, the store says ${found}: ${JSON.stringify(payload)}`);
+  }
+  await reader.store.close();
+}
+
+function subjectOf({ event: { kind, payload } }: IntendedEvent): string {
+  const { task, spec } = payload as { readonly task?: string; readonly spec?: string };
+  return `${kind} ${task ?? spec}`;
+}
