@@ -3,17 +3,21 @@
  * credentials and work with them; what must be refused is, with its code and without a write; the CA is replaced under
  * load; and at the end every secret that was made is searched for wherever it must not be.
  */
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inflateRawSync } from 'node:zlib';
 import { BoiClient, followSpec } from '@boi/client';
 import { TestCa } from '@boi/client/testing';
 import type { AuditView, CaView, FsckReport, NodeView, TaskView, UserView } from '@boi/core';
 import { systemClock, systemRandom } from '@boi/system';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { figure, seconds } from './support/figures.ts';
 import { SecureCluster, type SecureDaemon } from './support/secure-cluster.ts';
 import { Shell } from './support/shell.ts';
 import { until } from './support/until.ts';
 
+const HOOKS_JSONL = join(import.meta.dirname, '../../../plugins/hooks-jsonl/dist/main.js');
 /** A build of what changed, and a machine that is busy otherwise. */
 const WITHIN_MS = 600_000;
 
@@ -79,7 +83,25 @@ const client = (bundle: Bundle, more: Changed = {}): BoiClient => {
 
 beforeAll(async () => {
   cluster = await SecureCluster.make();
-  await cluster.found();
+  const file = join(cluster.dir, 'first-secrets.json');
+  await cluster.found(
+    async () => {
+      secrets.set(
+        'key of the CA that was replaced',
+        heart(readFileSync(join(cluster.dir, 'first/identity/ca.key'), 'utf8')),
+      );
+      secrets.set('secret of tasks', randomBytes(24).toString('hex'));
+      writeFileSync(file, JSON.stringify({ DEPLOY_KEY: secrets.get('secret of tasks') }), { mode: 0o600 });
+      // Everything that happens is in its file, which is searched like any other.
+      secrets.set('setting of a plugin', randomBytes(24).toString('hex'));
+      const install = ['plugin', 'install', 'events', '--kind', 'hooks', '--data-dir', join(cluster.dir, 'first')];
+      const set = ['--set', `ALERT_TOKEN=${secrets.get('setting of a plugin')}`];
+      const run = ['--', process.execPath, HOOKS_JSONL, '--file', join(cluster.dir, 'events.jsonl')];
+      await cluster.ok(cluster.admin, [...install, ...set, ...run]);
+    },
+    '--secrets-file',
+    file,
+  );
 }, WITHIN_MS);
 afterAll(() => cluster?.stop(), WITHIN_MS);
 
@@ -128,6 +150,24 @@ describe('a cluster with identities', { timeout: WITHIN_MS }, () => {
       expect(await cluster.ok(alice.shell, ['task', 'tail', `${id}/${at}`])).toBe(`output of ${at}\n`);
     const me = JSON.parse(await cluster.ok(alice.shell, ['whoami', '-o', 'json'])) as { actor: object };
     expect(me.actor).toMatchObject({ kind: 'user', name: 'alice', role: 'operator', id: alice.bundle.user.id });
+  });
+
+  test('gives tasks their secrets, and shows none of them in their output', async () => {
+    const spec = JSON.stringify({
+      tasks: [
+        {
+          ref: 'a',
+          run: 'echo "key: $DEPLOY_KEY" $(printf %s "$DEPLOY_KEY" | wc -c); exit 3',
+          secrets: ['DEPLOY_KEY'],
+          requires: { at: 'first' },
+        },
+      ],
+    });
+    const done = await cluster.run(alice.shell, ['spec', 'dispatch', '-', '--tail'], spec);
+    expect(done.code).toBe(1);
+    const shown = await cluster.ok(alice.shell, ['task', 'tail', `${done.stdout.slice(0, 30)}/a`]);
+    expect(shown).toMatch(/^key: \S+ 48\n$/);
+    expect(shown).not.toContain(secrets.get('secret of tasks'));
   });
 
   test('takes a bearer secret over TLS', async () => {
@@ -180,6 +220,29 @@ describe('a cluster with identities', { timeout: WITHIN_MS }, () => {
       ) as { exp: number };
       await until('it has expired', () => Date.now() > exp * 1000, 20_000);
       await unchanged(() => enroll(file), 'expired');
+    });
+
+    test('a token that was made offline, once it was used or revoked; once it admits', async () => {
+      const offline = async () => {
+        const key = join(cluster.dir, 'first/identity/ca.key');
+        const { code, stdout } = await cluster.admin.run(['token', 'create', '--ca-key', key]);
+        expect(code).toBe(0);
+        const file = join(cluster.dir, `token-offline-${secrets.size}`);
+        writeFileSync(file, stdout, { mode: 0o600 });
+        secrets.set(`offline token ${secrets.size}`, stdout.trim().split('.')[2] as string);
+        const { jti } = JSON.parse(Buffer.from(stdout.split('.')[1] as string, 'base64url').toString()) as {
+          jti: string;
+        };
+        return [jti, file] as const;
+      };
+      const before = await cluster.written();
+      const [, file] = await offline();
+      expect(await cluster.written()).toBe(before);
+      expect(await enroll(file)).toMatchObject({ code: 0 });
+      await unchanged(() => enroll(file), 'used');
+      const [id, other] = await offline();
+      await cluster.ok(cluster.admin, ['token', 'revoke', id]);
+      await unchanged(() => enroll(other), 'revoked');
     });
 
     test('a token with a changed letter', async () => {
@@ -297,6 +360,12 @@ describe('a cluster with identities', { timeout: WITHIN_MS }, () => {
       const status = async () =>
         JSON.parse(await cluster.ok(cluster.admin, ['cluster', 'ca', 'status', '-o', 'json'])) as CaView;
       const rotate = (...flags: string[]) => cluster.run(cluster.admin, ['cluster', 'ca', 'rotate', ...flags]);
+      const kept = (): Bundle => {
+        const directory = join(cluster.dir, 'home-alice/config/credentials');
+        const files = readdirSync(directory);
+        expect(files).toHaveLength(1);
+        return readBundle(join(directory, String(files[0])));
+      };
       try {
         await load.progress(3);
         const { fingerprint: old } = await status();
@@ -309,9 +378,7 @@ describe('a cluster with identities', { timeout: WITHIN_MS }, () => {
         );
         // Who uses the cluster learns of the new CA before it signs.
         await cluster.ok(alice.shell, ['context', 'refresh']);
-        const kept = readdirSync(join(cluster.dir, 'home-alice/config/credentials'));
-        expect(kept).toHaveLength(1);
-        load.use(readBundle(join(cluster.dir, 'home-alice/config/credentials', String(kept[0]))));
+        load.use(kept());
         await load.progress(3);
         const executed = await rotate('--execute');
         expect(executed, executed.stderr).toMatchObject({ code: 0 });
@@ -322,21 +389,34 @@ describe('a cluster with identities', { timeout: WITHIN_MS }, () => {
           90_000,
         );
         expect(await cluster.run(alice.shell, ['node', 'list'])).toMatchObject({ code: 0 });
-        // Certificates of the old CA end with it; the work goes on with one of the new.
-        const carol = await person('carol', '--role', 'operator');
-        load.use(carol.bundle);
+        // Certificates of the old CA end with it: she renews hers, for the key she has; who does not is not waited for.
+        expect((await status()).usersToRenew).toContain(alice.bundle.user.id);
+        await cluster.ok(alice.shell, ['context', 'refresh']);
+        load.use(kept());
+        expect(kept()).toMatchObject({
+          key: alice.bundle.key,
+          certificate: expect.not.stringMatching(alice.bundle.certificate ?? ''),
+        });
+        expect((await status()).usersToRenew).not.toContain(alice.bundle.user.id);
         for (const user of (await status()).usersToRenew) await cluster.ok(cluster.admin, ['user', 'revoke', user]);
         await load.progress(3);
-        const finalized = await rotate('--finalize', '--force');
+        // Nodes that were admitted and never ran have not renewed: they go first, or are left behind by force.
+        const refused = await rotate('--finalize');
+        expect(refused).toMatchObject({ code: 5, stderr: expect.stringContaining('renewed') });
+        const never = (await status()).members.filter(({ renewed }) => !renewed);
+        expect(never.length).toBeGreaterThan(0);
+        for (const { id } of never) await cluster.ok(cluster.admin, ['node', 'remove', id]);
+        const finalized = await rotate('--finalize');
         expect(finalized, finalized.stderr).toMatchObject({ code: 0 });
         const now = await status();
         expect(now).toMatchObject({ phase: 'stable' });
         expect(now.fingerprint).not.toBe(old);
         await load.progress(3);
-        expect(await cluster.run(carol.shell, ['node', 'list'])).toMatchObject({ code: 0 });
+        expect(await cluster.run(alice.shell, ['node', 'list'])).toMatchObject({ code: 0 });
       } finally {
         await load.stop();
       }
+      figure('load while the CA was replaced', load.figures);
       expect(load.failures).toEqual([]);
       const fsck = JSON.parse(await cluster.ok(cluster.admin, ['cluster', 'fsck', '-o', 'json'])) as FsckReport;
       expect(fsck.findings).toEqual([]);
@@ -382,11 +462,19 @@ describe('a cluster with identities', { timeout: WITHIN_MS }, () => {
       ['whoami'],
       ['context', 'show'],
       ['spec', 'list'],
+      ['plugin', 'list'],
+      ['plugin', 'show', 'events'],
     ]) {
       places.set(`boi-node ${words.join(' ')}`, await cluster.ok(cluster.admin, [...words, '-o', 'json']));
     }
     for (const path of files(cluster.dir)) places.set(path, readFileSync(path, 'latin1'));
     expect(places.size).toBeGreaterThan(50);
+    // Archives of finished specs, as they are and unpacked.
+    for (const { key, value } of await cluster.dump()) {
+      if (key.includes('/archive/')) places.set(`unpacked ${key}`, inflateRawSync(value).toString());
+    }
+    expect(readFileSync(join(cluster.dir, 'events.jsonl'), 'utf8')).toContain('task.completed');
+    figure('secrets searched for', `${secrets.size} in ${places.size} places`);
     const found: string[] = [];
     for (const [what, secret] of secrets) {
       for (const [place, text] of places) {
@@ -397,8 +485,13 @@ describe('a cluster with identities', { timeout: WITHIN_MS }, () => {
   });
 });
 
-/** Where a secret belongs: key files of nodes, bundles, credentials of contexts, and the files tokens were handed over in. */
+/**
+ * Where a secret belongs: key files of nodes, bundles, credentials of contexts, the files tokens were handed over in, the secrets
+ * file and the settings of plugins. None of them may be read by others.
+ */
 function mayHold(place: string): boolean {
+  if (place.endsWith('/first-secrets.json') || place.endsWith('/first/plugins/events.json'))
+    return statSync(place).mode % 0o100 === 0;
   if (bundles.has(place) || place.includes('/config/credentials/')) return statSync(place).mode % 0o100 === 0;
   return /\/identity\/[a-z-]+\.key$/.test(place) || /\/token-[^/]+$/.test(place);
 }
@@ -416,6 +509,8 @@ async function members(): Promise<readonly string[]> {
 /** Dispatches, follows and reads output without a pause; counts what was done and keeps every failure. */
 class Load {
   readonly failures: string[] = [];
+  readonly #since = performance.now();
+  #requests = 0;
   #done = 0;
   #client: BoiClient;
   #stopped = false;
@@ -439,6 +534,12 @@ class Load {
     await until(`${specs} more specs have ended`, () => this.#done >= target || this.failures.length > 0, 60_000);
   }
 
+  get figures(): string {
+    const { failures } = this;
+    const tasks = `${this.#done} specs, ${2 * this.#done} tasks, ${this.#requests} requests`;
+    return `${tasks} in ${seconds(performance.now() - this.#since)}, ${failures.length} failures`;
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#loops;
@@ -453,6 +554,7 @@ class Load {
     while (!this.#stopped) {
       await this.#attempt('node.list', () => this.#client.call('node.list', {}));
       await this.#attempt('cluster.show', () => this.#client.call('cluster.show', {}));
+      this.#requests += 2;
     }
   }
 
@@ -474,6 +576,8 @@ class Load {
     if (!tasks.every(({ state, attempt }) => state === 'succeeded' && attempt === 1))
       throw new Error(JSON.stringify(tasks));
     this.#done += 1;
+    // Dispatch, events, and two tasks shown.
+    this.#requests += 4;
   }
 
   async #attempt(what: string, act: () => Promise<unknown>): Promise<void> {

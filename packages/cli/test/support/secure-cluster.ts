@@ -122,9 +122,15 @@ export class SecureCluster {
     return ['--etcd', this.etcd.endpoint, '--data-dir', join(this.dir, 'first'), '--listen', listen, '--name', 'first'];
   }
 
-  async found(): Promise<void> {
+  /** `before`: between the founding and the first start of the node. `more`: its further settings. */
+  async found(before: () => Promise<void> = async () => {}, ...more: readonly string[]): Promise<void> {
     await this.ok(this.admin, ['cluster', 'init', ...this.foundingWords]);
-    const first = new SecureDaemon('first', join(this.dir, 'first'), [...this.foundingWords, ...common('first')]);
+    await before();
+    const first = new SecureDaemon('first', join(this.dir, 'first'), [
+      ...this.foundingWords,
+      ...common('first'),
+      ...more,
+    ]);
     this.daemons.push(first);
     await first.start();
   }
