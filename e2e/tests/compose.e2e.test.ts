@@ -63,6 +63,8 @@ test('compose_quickstart: up, three nodes, a dispatch from the host, down, and n
   const env = { BOI_PORT: String(await freePort()) };
   const compose = [...(await composeCommand()), '-p', PROJECT, '-f', FILE];
   down = () => run([...compose, 'down', '--volumes', '--timeout', '5'], env);
+  // What an earlier run left, were it killed.
+  await down();
   const up = await run([...compose, 'up', '-d'], env);
   expect(up.code, up.stderr).toBe(0);
   const boi = (args: readonly string[], stdin = '') =>

@@ -159,7 +159,7 @@ export const IDENTITY_COMMANDS: readonly Command[] = [
     path: ['token', 'create'],
     summary: 'A join token: admits one node, once, until it expires. Standard output has the token alone.',
     flags: [
-      { name: 'ttl', kind: 'duration', min: 1_000, max: 604_800_000, default: '5m', summary: 'How long it is good.' },
+      { name: 'ttl', kind: 'duration', min: 10_000, max: 604_800_000, default: '5m', summary: 'How long it is good.' },
       {
         name: 'bind-name',
         kind: 'text',
