@@ -77,7 +77,7 @@ async function expectInOrder(): Promise<void> {
 }
 
 describe('a fleet of agents, on three nodes and a real etcd', () => {
-  test('leaves branches of what passed, and a merge of what goes together', async () => {
+  test('leaves branches of what passed, and a merge of what goes together', { timeout: 120_000 }, async () => {
     const repository = makeRepository('peace');
     const { code, stdout, stderr } = await lab.boi(...dispatch(repository), '--wait');
     // One agent failed, so the spec did.
@@ -92,7 +92,7 @@ describe('a fleet of agents, on three nodes and a real etcd', () => {
     await expectInOrder();
   });
 
-  test('leaves the same when a node is killed under an agent', async () => {
+  test('leaves the same when a node is killed under an agent', { timeout: 120_000 }, async () => {
     const repository = makeRepository('killed');
     const spec = (await lab.boi(...dispatch(repository, 'seconds=3'))).stdout.trim();
     const name = await eventually('an agent works', async () => {
