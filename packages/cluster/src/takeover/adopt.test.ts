@@ -202,7 +202,7 @@ describe('the duty', () => {
   test('removing a dead node adopts its queue at once and forgets its settings and its plugins, and nobody else’s', async () => {
     await queued(1);
     await membership.configure(dead, { v: 1, cordoned: { at: 0 } });
-    const crashed = { v: 1, crashes: [], unstable: true } as const;
+    const crashed = { v: 1 as const, crashes: [], unstable: true };
     await put(f, f.keys.plugin(dead, 'audit'), codecs.plugin, crashed);
     await put(f, f.keys.plugin(testNode(2), 'audit'), codecs.plugin, crashed);
     expect(await adopter.removeNode(dead)).toBe(1);
