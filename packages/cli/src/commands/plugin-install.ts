@@ -28,11 +28,11 @@ export async function installPlugin(session: Session, args: Args): Promise<numbe
     replace: args.switch('replace'),
     settings: {
       kind,
-      // The daemon may run in another directory.
       command: program.includes('/') ? resolve(program) : program,
       ...(rest.length === 0 ? {} : { args: rest }),
       ...(Object.keys(env).length === 0 ? {} : { env }),
-      ...(workdir === undefined ? {} : { workdir: resolve(workdir) }),
+      // The daemon may run in another directory: what is tried here is what it runs.
+      workdir: resolve(workdir ?? '.'),
       ...(tier === undefined ? {} : { tier }),
       ...(events.length === 0 ? {} : { events }),
       ...(readyTimeoutMs === undefined ? {} : { readyTimeoutMs }),

@@ -71,7 +71,7 @@ export const PLUGIN_COMMANDS: readonly Command[] = [
         kind: 'text',
         value: 'DIRECTORY',
         completes: 'directory',
-        summary: "Where it runs. Default: the daemon's directory.",
+        summary: 'Where it runs. Default: the present directory.',
       },
       { name: 'replace', kind: 'switch', summary: 'Write over a plugin of that name.' },
       ...PLACE,
