@@ -33,6 +33,8 @@ export interface Change<T> {
   readonly before?: Stored<T>;
   /** Absent: the key was deleted. */
   readonly after?: Stored<T>;
+  /** When: of the write; for a deletion found by a listing, of the listing. */
+  readonly revision: Revision;
 }
 
 export type ChangeListener<T> = (changes: readonly Change<T>[], revision: Revision) => void;
@@ -193,7 +195,7 @@ export class Mirror<T> {
       if (known !== kv.modRevision) this.#put(kv, changes);
     }
     for (const key of [...this.#entries.keys(), ...this.#broken.keys()]) {
-      if (!present.has(key)) this.#delete(key, changes);
+      if (!present.has(key)) this.#delete(key, revision, changes);
     }
     this.#revision = revision;
     this.#tell(changes, revision);
@@ -203,7 +205,7 @@ export class Mirror<T> {
     const changes: Change<T>[] = [];
     for (const event of events) {
       if (event.type === 'put') this.#put(event.kv, changes);
-      else this.#delete(event.key, changes);
+      else this.#delete(event.key, event.modRevision, changes);
     }
     this.#revision = revision;
     this.#tell(changes, revision);
@@ -218,22 +220,23 @@ export class Mirror<T> {
     } catch (error) {
       this.#options.ctx.log.error({ err: error, key: kv.key }, 'a record cannot be read; it is left alone');
       this.#options.ctx.metrics.count('boi_core_records_unreadable_total', 1, { what: this.#options.what });
-      this.#delete(kv.key, changes);
+      this.#delete(kv.key, kv.modRevision, changes);
       this.#broken.set(kv.key, kv.modRevision);
       return;
     }
     const after = { key: kv.key, record, createRevision: kv.createRevision, modRevision: kv.modRevision };
     this.#entries.set(kv.key, after);
-    changes.push(before === undefined ? { key: kv.key, after } : { key: kv.key, before, after });
+    const revision = kv.modRevision;
+    changes.push(before === undefined ? { key: kv.key, after, revision } : { key: kv.key, before, after, revision });
   }
 
-  #delete(key: string, changes: Change<T>[]): void {
+  #delete(key: string, revision: Revision, changes: Change<T>[]): void {
     this.#broken.delete(key);
     this.#deleted?.add(key);
     const before = this.#entries.get(key);
     if (before === undefined) return;
     this.#entries.delete(key);
-    changes.push({ key, before });
+    changes.push({ key, before, revision });
   }
 
   #tell(changes: readonly Change<T>[], revision: Revision): void {

@@ -1,6 +1,11 @@
-/** What becomes of a task that is stopped before its process began. */
+/** What runs, and what is heard of it: a stop before its process began, news that are older than the claim. */
+import type { Revision } from '@boi/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { claimedEntry, depsOf, fixture, StaticMembership, testNode, testTask } from '../testing/fixtures.ts';
 import { TestCluster, type TestNode } from '../testing/test-cluster.ts';
+import { VirtualRunner } from '../testing/virtual-runner.ts';
+import { HeldTasks, newHeld } from './held.ts';
+import { Runs } from './run.ts';
 
 describe('a task whose definition is still being read when its node drains', () => {
   let cluster: TestCluster;
@@ -37,4 +42,32 @@ describe('a task whose definition is still being read when its node drains', () 
       { outcome: 'succeeded', delivery: 1 },
     ]);
   });
+});
+
+test('a task is taken away by what happened after its claim, not by what is heard after it (seed 501297)', async () => {
+  const f = fixture();
+  const membership = await StaticMembership.create(f);
+  const deps = depsOf(f, membership, await membership.join(testNode(1)));
+  const held = new HeldTasks();
+  const runs = new Runs({ deps, runner: new VirtualRunner(f.clock), held, ended: () => {}, freed: () => {} });
+  const key = f.keys.queue(testNode(1), testTask(1));
+  const cancelled: unknown[] = [];
+  const running = { done: new Promise<never>(() => {}), cancel: (how: unknown) => void cancelled.push(how) };
+  const facts = {
+    task: testTask(1),
+    key,
+    nonce: 'c1',
+    fence: '20' as Revision,
+    incarnation: '1' as Revision,
+    entry: claimedEntry(),
+  };
+  const claim = newHeld({ ...facts, phase: 'running' });
+  held.add(claim);
+  claim.running = running;
+  // It was in this queue before, left it, and was stolen back; the view is only now there.
+  runs.heard([{ key, revision: '9' as Revision }]);
+  expect(cancelled).toEqual([]);
+  runs.heard([{ key, revision: '21' as Revision }]);
+  expect(cancelled).toHaveLength(1);
+  expect(claim.stop).toBe('superseded');
 });

@@ -14,7 +14,7 @@ import {
   type TaskRunner,
   taskId,
 } from '@boi/core';
-import type { Op } from '@boi/store';
+import { compareRevisions, type Op } from '@boi/store';
 import type { Change } from '../base/mirror.ts';
 import type { NodeDeps } from '../deps.ts';
 import { lastPart } from '../keys.ts';
@@ -98,11 +98,14 @@ export class Runs {
     return (this.#passed.get(held) ?? 0) > 0;
   }
 
-  /** Changes of the own queue, in order. */
+  /**
+   * Changes of the own queue, in order. What is older than the claim tells of an earlier stay of the task in this queue: the view
+   * can be far behind the answer that made the claim.
+   */
   heard(changes: readonly Change<QueueEntry>[]): void {
-    for (const { key, after } of changes) {
+    for (const { key, after, revision } of changes) {
       const held = this.#options.held.get(lastPart(key) as Held['task']);
-      if (held === undefined) continue;
+      if (held === undefined || compareRevisions(revision, held.fence) < 0) continue;
       if (after?.record.claim?.nonce === held.nonce) {
         held.entry = after.record;
         held.revision = after.modRevision;

@@ -127,7 +127,9 @@ export class Stealer {
     const head = await this.#heads.read(victim, limit);
     const epoch = session.epoch();
     if (epoch === undefined || !this.#idle()) return 0;
-    const wanted = chooseLoot(self, head, snapshot, loads, {
+    // Taken from this node a moment ago, a copy may still be ending here: no newer one starts beside it.
+    const strange = head.filter(({ key }) => this.#options.held.get(lastPart(key) as TaskId) === undefined);
+    const wanted = chooseLoot(self, strange, snapshot, loads, {
       free: this.#free(),
       nowMs,
       risky: this.#options.held.risky,

@@ -1,9 +1,9 @@
 /** The compares of the duties over waiting work, each by what goes wrong without it: something changes right before the write. */
 import { type BoiError, type SpecId, type TaskId, taskId } from '@boi/core';
-import type { MemoryStore, Op } from '@boi/store';
+import type { MemoryStore, Op, Revision } from '@boi/store';
 import { FaultyStore } from '@boi/store/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { HeldTasks } from '../claim/held.ts';
+import { HeldTasks, newHeld } from '../claim/held.ts';
 import { OwnQueue } from '../claim/own-queue.ts';
 import { Stealer } from '../claim/steal.ts';
 import { lastPart } from '../keys.ts';
@@ -98,6 +98,21 @@ describe('a theft is refused when', () => {
     const value = codecs.entry.encode(claimedEntry());
     expect(await steal({ op: 'put', key: f.keys.queue(two, testTask(1)), value })).toBe(0);
     expect(await at(two)).toMatchObject({ claim: { nonce: 'c1' } });
+  });
+
+  test('a copy that was taken from the thief is still ending there (seed 501543)', async () => {
+    const key = f.keys.queue(one, testTask(1));
+    const copy = {
+      task: testTask(1),
+      key,
+      nonce: 'n',
+      fence: '5' as Revision,
+      incarnation: '1' as Revision,
+      entry: claimedEntry(),
+    };
+    held.add(newHeld({ ...copy, phase: 'running' }));
+    expect(await steal(gone('/boi/nothing'))).toBe(0);
+    expect(await at(two)).not.toHaveProperty('claim');
   });
 
   test('an entry of the task is in the own queue', async () => {
