@@ -20,6 +20,17 @@ export interface Mutant {
 
 export const MUTANTS: readonly Mutant[] = [
   {
+    name: 'another node asked for before what a failed request left is removed',
+    seed: 12,
+    edits: [
+      {
+        file: 'provision/plan.ts',
+        from: "if (attempt?.removal === 'done') return { do: 'close' };",
+        to: "return { do: 'close' };",
+      },
+    ],
+  },
+  {
     name: 'claim compare removed',
     seed: 1,
     edits: [

@@ -22,7 +22,7 @@ const request = (requestId: string): provisioner.ProvisionRequest__Output => ({
   tasks: 1,
   joinToken: 'very-secret',
   bootstrapAddresses: ['https://a', 'https://b'],
-  deadlineMs: '0',
+  deadlineMs: String(Date.now() + 60_000),
   labels: { zone: 'x' },
 });
 
@@ -117,6 +117,11 @@ describe('provisioner-process', () => {
     const right = [of('gpu', { exists: true }), of('zone', { oneOf: { values: ['east'] } }), of('os', { equals: 'x' })];
     expect(await asked(...right)).toMatchObject({ alreadyProvisioned: false });
     await nodes.deprovision('prq_1');
+  });
+
+  test('makes no node that nobody waits for any more', async () => {
+    const late = { ...request('prq_1'), deadlineMs: String(Date.now() - 1) };
+    await expect(sleeping().provision(late)).rejects.toMatchObject({ kind: 'failed-precondition' });
   });
 
   test('says that the program does not exist', async () => {

@@ -42,6 +42,8 @@ export class NodeProcesses {
       const folder = this.#folder(request.requestId);
       const known = await this.#known(request.requestId);
       if (known !== undefined) return { alreadyProvisioned: true, handle: `pid ${known.pid}` };
+      // A call that was held up on its way: nobody waits for the node any more.
+      if (Number(request.deadlineMs) <= Date.now()) throw new Refusal('failed-precondition', 'the deadline has passed');
       if (offers !== undefined) requireOffered(offers, request.requirements);
       const live = (await this.list()).filter(({ state }) => state === 'PROVISION_STATE_RUNNING').length;
       if (live >= max) throw new Refusal('resource-exhausted', `${live} nodes run on this host, ${max} may`);

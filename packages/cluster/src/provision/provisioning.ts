@@ -8,11 +8,12 @@
  * the same id. Calls run beside the loop, since a plugin may take minutes; each pass looks at everything anew.
  */
 import { BoiError, IdMinter, type ProvisionId, type Requirement, type TokenId } from '@boi/core';
-import { compareRevisions, type Revision, type Txn } from '@boi/store';
+import { ABSENT, compareRevisions, type Revision, type Txn } from '@boi/store';
 import { Bell } from '../base/bell.ts';
 import { Mirror } from '../base/mirror.ts';
 import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
+import type { ClusterEvent } from '../events/cluster-event.ts';
 import { lastPart } from '../keys.ts';
 import type { Member } from '../membership/membership-types.ts';
 import { matches } from '../placement/placement.ts';
@@ -252,10 +253,10 @@ export class Provisioning {
       tokens: minted === undefined ? [] : [minted.id],
     };
     this.#attempts.set(id, newAttempt(minted?.token));
-    if (await this.#write(waiting.hash, askTxn(keys, waiting, found, request))) {
+    const event = { kind: 'provision.requested', request: id, tasks: waiting.tasks } as const;
+    if (await this.#write(waiting.hash, askTxn(keys, waiting, found, request), { event, found })) {
       ctx.log.info({ request: id, tasks: waiting.tasks, requires: waiting.requires }, 'asking for a node');
       ctx.metrics.count('boi_core_provision_requests_total', 1, { outcome: 'requested' });
-      ctx.events.tell({ kind: 'provision.requested', request: id, tasks: waiting.tasks });
       return id;
     }
     this.#drop(id);
@@ -274,7 +275,9 @@ export class Provisioning {
   }
 
   #call({ record }: WithRequest): void {
-    const { ctx, self, membership } = this.#deps;
+    const { ctx, self, membership, session } = this.#deps;
+    // Frozen meanwhile, another node may have gone on.
+    if (session.epoch() === undefined) return;
     const { request, requires, slots } = record;
     const attempt = this.#attempts.get(request.id) as Attempt;
     const { members } = membership.snapshot();
@@ -307,11 +310,11 @@ export class Provisioning {
     const { ctx } = this.#deps;
     const { request } = need.record;
     const nowMs = ctx.clock.now();
-    if (!(await this.#write(hash, fulfilTxn(ctx.keys, need, member, nowMs)))) return;
+    const event = { kind: 'provision.fulfilled', request: request.id, node: member.id } as const;
+    if (!(await this.#write(hash, fulfilTxn(ctx.keys, need, member, nowMs), { event, found: need }))) return;
     ctx.log.info({ request: request.id, member: member.id }, 'the node that was asked for has joined');
     ctx.metrics.count('boi_core_provision_requests_total', 1, { outcome: 'fulfilled' });
     ctx.metrics.observe('boi_core_provision_seconds', Math.max(0, nowMs - request.at) / 1_000);
-    ctx.events.tell({ kind: 'provision.fulfilled', request: request.id, node: member.id });
     this.#revoke(request.tokens);
   }
 
@@ -319,10 +322,15 @@ export class Provisioning {
     const { ctx } = this.#deps;
     const { request, failures } = need.record;
     this.#attempts.get(request.id)?.over.abort(new BoiError('unavailable', 'the request has failed'));
-    if (!(await this.#write(hash, failTxn(need, why, ctx.clock.now())))) return;
+    const event = {
+      kind: 'provision.failed',
+      request: request.id,
+      reason: why,
+      failures: failures + 1,
+    } as const;
+    if (!(await this.#write(hash, failTxn(need, why, ctx.clock.now()), { event, found: need }))) return;
     ctx.log.warn({ request: request.id, reason: why, failures: failures + 1 }, 'no node came of the request');
     ctx.metrics.count('boi_core_provision_requests_total', 1, { outcome: 'failed' });
-    ctx.events.tell({ kind: 'provision.failed', request: request.id, reason: why, failures: failures + 1 });
     this.#revoke(request.tokens);
   }
 
@@ -351,17 +359,33 @@ export class Provisioning {
     await this.#write(hash, closeTxn(need, cools ? clock.now() + config.provisionCooldownMs : undefined));
   }
 
-  /** Whether it holds. Rejects when the session ends before that is known. */
-  async #write(hash: string, txn: Txn): Promise<boolean> {
+  /**
+   * Whether it holds, and then what it brings about is told. Rejects when the session ends before that is known. `found`: the
+   * record that the transaction compares.
+   */
+  async #write(
+    hash: string,
+    txn: Txn,
+    told?: { readonly event: ClusterEvent; readonly found: Need | undefined },
+  ): Promise<boolean> {
     const { ctx, session } = this.#deps;
     const signal = AbortSignal.any([this.#stopping.signal, session.signal()]);
-    const answer = await settleTxn(ctx, signal, { ...txn, compares: [...session.compares(), ...txn.compares] });
-    if (answer.outcome === 'applied') {
-      this.#wrote.set(hash, answer.revision);
-      return true;
+    const compares = [...session.compares(), ...txn.compares];
+    const trace = { source: ctx.keys.provision(hash), base: told?.found?.modRevision ?? ABSENT };
+    const intents =
+      told && (await ctx.events.intend([told.event.kind], () => [{ event: told.event, trace }], { signal }));
+    try {
+      const answer = await settleTxn(ctx, signal, { ...txn, compares });
+      const applied = answer.outcome === 'applied';
+      if (applied) this.#wrote.set(hash, answer.revision);
+      else this.#pausedUntilMono.set(hash, ctx.clock.mono() + AGAIN_MS);
+      const holds = applied || (answer.resent && (await this.#isSo(txn)));
+      if (told !== undefined && holds) ctx.events.happened(told.event, intents);
+      else intents?.didNotHappen();
+      return holds;
+    } finally {
+      intents?.leave();
     }
-    this.#pausedUntilMono.set(hash, ctx.clock.mono() + AGAIN_MS);
-    return answer.resent && (await this.#isSo(txn));
   }
 
   /** Of a refused transaction that was sent twice: whether the first is why. */

@@ -4,6 +4,9 @@ import { specOf } from '@boi/core';
 import { hint, type PluginSupervisor } from '@boi/plugin-host';
 import { wireRequirement } from './requirements.ts';
 
+/** Placement stops waiting much earlier, and with it the call: this is for a signal that never comes. */
+const LIMIT_MS = 5_000;
+
 export class PluginRouter implements RouterPort {
   readonly #plugins: readonly PluginSupervisor[];
 
@@ -17,7 +20,7 @@ export class PluginRouter implements RouterPort {
 
   async hint(ask: RouteAsk, signal: AbortSignal): Promise<Hints> {
     const plugin = this.#first();
-    return plugin === undefined ? new Map() : hint(plugin.channel(), wireAsk(ask), { signal });
+    return plugin === undefined ? new Map() : hint(plugin.channel(), wireAsk(ask), { signal, timeoutMs: LIMIT_MS });
   }
 
   #first(): PluginSupervisor | undefined {
