@@ -26,7 +26,6 @@ export function countApplied(ctx: ClusterContext, ending: Ending): void {
 export function endingEvents(self: NodeId, { ended: { held, report }, ending, movedTo }: Prepared): Foretold[] {
   if (ending.kind === 'result') return resultEvents(self, held, ending.result);
   const { entry, why, delayMs } = ending;
-  const at = String(entry.history?.at(-1)?.at ?? '');
   const compared = { source: held.key, base: held.revision };
   const { outcome, reason, exitCode } = report;
   const events: Foretold[] = [];
@@ -39,7 +38,7 @@ export function endingEvents(self: NodeId, { ended: { held, report }, ending, mo
       ...(reason === undefined ? {} : { reason }),
       ...(exitCode === undefined ? {} : { exitCode }),
     } as const;
-    events.push({ event, trace: { ...compared, at } });
+    events.push({ event, trace: compared });
   }
   if (movedTo !== 'here') {
     const { task, spec, project } = held;

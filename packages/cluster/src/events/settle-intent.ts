@@ -6,8 +6,8 @@
  * What each trace holds, besides `source` and `base` (key and mod revision of a record the transaction compares and changes):
  *
  *   task.claimed                         entry, nonce   the entry it wrote carries the nonce; or a result or history names the claim
- *   task.completed, failed, cancelled    endedAt, attempt the task's result is this one, or was and is in its history
- *   task.retried                         at             in the history of the entry
+ *   task.completed, failed, cancelled    endedAt, attempt the task's result is of this claim, or was and is in its history
+ *   task.retried                                        in the history of the entry, or of what came of it
  *   task.reassigned                      at             in the moves of the entry
  *   spec.started                         createdAt      the header is past `writing`
  *   task.dispatched                                     the header's cursor is past the task
@@ -39,6 +39,9 @@ type Facts = Readonly<Record<string, string | number | undefined>>;
 
 /** The fence of a claim that was made and whose revision nobody knows any more. */
 export const FENCE_UNKNOWN = '0';
+
+/** Ends of claims that another attempt follows. */
+const RETRIED: readonly HistoryRecord['end'][] = ['failed', 'timed-out'];
 
 const HAPPENED: Settlement = { outcome: 'happened' };
 const DID_NOT: Settlement = { outcome: 'did-not-happen' };
@@ -106,8 +109,12 @@ async function ended(reader: Reader, event: BoiEvent, trace: EventTrace): Promis
   const { fence, delivery, outcome } = facts(event);
   const attempt = Number(trace.attempt);
   if (result?.attempt === attempt) {
-    const known = fence === undefined || result.fence === undefined || result.fence === fence;
-    if (known && String(result.endedAt) === trace.endedAt) return HAPPENED;
+    // A claim ends once: that its result was put by an earlier try, a moment before this one, is no difference.
+    const same =
+      fence !== undefined && result.fence !== undefined
+        ? result.fence === fence && result.outcome === outcome
+        : String(result.endedAt) === trace.endedAt;
+    if (same) return HAPPENED;
     // A task that was cancelled before it ran and is retried keeps its attempt: both may have happened.
     return event.kind === 'task.cancelled' ? undefined : DID_NOT;
   }
@@ -117,12 +124,13 @@ async function ended(reader: Reader, event: BoiEvent, trace: EventTrace): Promis
   return own !== undefined && (delivery === undefined || own.delivery === delivery) ? HAPPENED : undefined;
 }
 
-async function retried(reader: Reader, event: BoiEvent, { at }: EventTrace): Promise<Settlement | undefined> {
+async function retried(reader: Reader, event: BoiEvent): Promise<Settlement | undefined> {
   const { attempt, delivery } = facts(event);
   const { history } = await traces(reader, event);
   const own = history.find((one) => one.attempt === attempt && one.delivery === delivery);
   if (own === undefined) return undefined;
-  return String(own.at) === at && own.node === event.emitter ? HAPPENED : DID_NOT;
+  // A claim ends once, whichever try of its end was applied.
+  return own.node === event.emitter && RETRIED.includes(own.end) ? HAPPENED : DID_NOT;
 }
 
 async function moved(reader: Reader, event: BoiEvent, { at }: EventTrace): Promise<Settlement | undefined> {
