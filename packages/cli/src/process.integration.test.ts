@@ -186,6 +186,17 @@ describe('exit codes', () => {
 });
 
 describe('the process', () => {
+  it('reads and writes YAML', async () => {
+    expect(await boi(['version', '-o', 'yaml']).done).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^version: /),
+    });
+    await writeFile(join(place, 'node.yaml'), `data-dir: ${join(place, 'nowhere')}\nlog-keep: 1h\n`);
+    const { stderr } = await boi(['logs', 'sweep', '--dry-run', '--config', 'node.yaml']).done;
+    expect(stderr).toContain('nowhere');
+    expect(stderr).not.toContain('a bug');
+  });
+
   it('answers --version and --help on standard output', async () => {
     expect(await boi(['--version']).done).toMatchObject({ code: 0, stdout: '0.1.0\n', stderr: '' });
     expect(await boi(['version']).done).toMatchObject({ code: 0, stdout: '0.1.0\n' });

@@ -26,7 +26,7 @@ async function readValues(path: string): Promise<Readonly<Record<string, unknown
   } catch (cause) {
     throw new BoiError('config-invalid', `${path}: ${(cause as Error).message}`, { cause });
   }
-  const { parseDocument } = await import('yaml');
+  const { parseDocument } = await import('../yaml.ts');
   // JSON is YAML, so one reader does for both.
   const document = parseDocument(text, { prettyErrors: true });
   const [error] = document.errors;

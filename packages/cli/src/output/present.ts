@@ -43,6 +43,6 @@ export async function presentOne<T extends object>(
 
 export async function renderData(format: 'json' | 'yaml', value: unknown): Promise<string> {
   if (format === 'json') return `${JSON.stringify(value, null, 2)}\n`;
-  const { stringify } = await import('yaml');
+  const { stringify } = await import('../yaml.ts');
   return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
 }
