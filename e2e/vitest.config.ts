@@ -6,8 +6,8 @@ export default defineConfig({
     name: 'containers',
     include: [process.env.BOI_E2E === 'all' ? 'tests/**/*.e2e.test.ts' : 'tests/*.e2e.test.ts'],
     globalSetup: ['harness/sweep.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     maxWorkers: 2,
   },
 });
