@@ -183,7 +183,7 @@ export function nodeView(
     ...((conf?.coolingUntil ?? 0) > nowMs ? { coolingUntil: conf?.coolingUntil as number } : {}),
   };
   if (member === undefined) return { id, state: 'dead', ...rest };
-  const ailments = [...new Set([...(conf?.unhealthy ?? []), ...(load?.ailments ?? [])])];
+  const ailments = [...new Set([...(conf?.unhealthy ?? []), ...(load?.ailments ?? [])])].sort();
   const { name, address, version, capabilities, slots, startedAt } = member.record;
   const idle = load === undefined || (load.running === 0 && load.queued === 0);
   const state = conf?.drain
