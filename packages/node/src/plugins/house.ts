@@ -9,6 +9,7 @@
  *
  * What happens to them goes to a log for each, the daemon's log, the metrics, the event catalogue, and the node's health.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MetricSink } from '@boi/cluster';
 import { BoiError, type Clock, type NodeId, type Random } from '@boi/core';
@@ -94,7 +95,8 @@ export class PluginHouse {
 
   /** Begins all of them; waits for none to be ready. */
   async start(): Promise<void> {
-    if (this.#supervisors.length > 0) {
+    // Also of plugins that were taken out since.
+    if (existsSync(this.#runtimeDir)) {
       const processes = await killOrphans(this.#runtimeDir, this.#deps.clock);
       if (processes > 0)
         this.#deps.log.warn({ processes }, 'ended what an earlier life of the daemon left of its plugins');
