@@ -127,10 +127,12 @@ async function ended(reader: Reader, event: BoiEvent, trace: EventTrace): Promis
 async function retried(reader: Reader, event: BoiEvent): Promise<Settlement | undefined> {
   const { attempt, delivery } = facts(event);
   const { history } = await traces(reader, event);
-  const own = history.find((one) => one.attempt === attempt && one.delivery === delivery);
-  if (own === undefined) return undefined;
-  // A claim ends once, whichever try of its end was applied.
-  return own.node === event.emitter && RETRIED.includes(own.end) ? HAPPENED : DID_NOT;
+  // Of one that was given back another node may have had the same delivery: only this node's tells.
+  const own = history.some(
+    (one) =>
+      one.attempt === attempt && one.delivery === delivery && one.node === event.emitter && RETRIED.includes(one.end),
+  );
+  return own ? HAPPENED : undefined;
 }
 
 async function moved(reader: Reader, event: BoiEvent, { at }: EventTrace): Promise<Settlement | undefined> {
@@ -155,7 +157,8 @@ async function dispatched(reader: Reader, event: BoiEvent): Promise<Settlement |
 async function finished(reader: Reader, event: BoiEvent, { endedAt }: EventTrace): Promise<Settlement | undefined> {
   const header = await headerOf(reader, event);
   if (header === undefined) return undefined;
-  return isFinalSpec(header) && String(header.endedAt) === endedAt ? HAPPENED : DID_NOT;
+  const state = event.kind === 'spec.failed' ? 'failed' : facts(event).outcome;
+  return isFinalSpec(header) && header.state === state && String(header.endedAt) === endedAt ? HAPPENED : DID_NOT;
 }
 
 async function headerOf(reader: Reader, event: BoiEvent): Promise<SpecHeader | undefined> {
