@@ -63,7 +63,7 @@ export class HeldTasks {
   readonly #held = new Map<TaskId, Held>();
   /** Nonces of claims under way, whose outcome is not known yet. */
   readonly #claiming = new Set<string>();
-  /** Of claims that were refused because of a slot in use, the latest: by nonce, the `incarnation` they compared. */
+  /** Of claims that were refused because of a slot in use, the latest: by task and nonce, the `incarnation` they compared. */
   readonly #refused = new Map<string, Revision>();
 
   get size(): number {
@@ -102,19 +102,24 @@ export class HeldTasks {
   }
 
   /**
-   * A claim with this nonce was refused although its entry has not changed: the slot of its key was taken. What refused it can
-   * come undone, so a copy of the request that arrives later may still be applied.
+   * A claim was refused although its entry has not changed: the slot of its key was taken. What refused it can come undone, so a
+   * copy of the request that arrives later may still be applied.
    */
-  refused(nonce: string, incarnation: Revision): void {
-    this.#refused.set(nonce, incarnation);
+  refused(task: TaskId, nonce: string, incarnation: Revision): void {
+    this.#refused.set(`${task} ${nonce}`, incarnation);
     if (this.#refused.size <= REFUSED_MAX) return;
     const [oldest] = this.#refused.keys();
     if (oldest !== undefined) this.#refused.delete(oldest);
   }
 
-  /** If it was refused like that, the `incarnation` it compared: found in an entry, it is this process's claim all the same. */
-  refusedIn(nonce: string): Revision | undefined {
-    return this.#refused.get(nonce);
+  /**
+   * If the claim of this task with this nonce was refused like that, the `incarnation` it compared: found in an entry, it is this
+   * process's claim all the same. Answers once.
+   */
+  takeRefused(task: TaskId, nonce: string): Revision | undefined {
+    const incarnation = this.#refused.get(`${task} ${nonce}`);
+    this.#refused.delete(`${task} ${nonce}`);
+    return incarnation;
   }
 
   runsHere(task: TaskId, nonce: string): boolean {

@@ -71,6 +71,42 @@ describe('a claim refused because of a slot in use', () => {
   });
 });
 
+test('what was claimed in one request with a refused claim runs once, however late the view hears of it (seed 510002)', async () => {
+  const cluster = new TestCluster();
+  const node = await cluster.join(1, { script: () => ({ durationMs: 500 }) });
+  const key = { name: 'k', limit: 1 };
+  const first = await cluster.dispatch({ tasks: [{ ref: 'a', run: 'true', key }] });
+  await cluster.clock.until(() => node.runner.running.length === 1, 1_000, 'the first runs');
+  const [slot] = (await cluster.store.range(cluster.keys.allLocks())).kvs.map((kv) => kv.key);
+  if (slot === undefined) throw new Error('there is no slot');
+  await cluster.untilDone(first);
+
+  const other = codecs.lock.encode({ v: SCHEMA_VERSION, task: testTask(9), nonce: 'x' });
+  await cluster.store.txn({ compares: [], success: [{ op: 'put', key: slot, value: other }] });
+  let claimed = false;
+  const own = cluster.keys.queueOf(node.id).start;
+  node.store.plan = {
+    call: (call) => {
+      if (call.method === 'batch') claimed ||= call.batch.items.length === 2;
+      return undefined;
+    },
+    delivery: ({ start }) => (claimed && start === own ? { delayMs: 3_000 } : undefined),
+  };
+  const second = await cluster.dispatch({
+    tasks: [
+      { ref: 'plain', run: 'true' },
+      { ref: 'keyed', run: 'true', key },
+    ],
+  });
+  await cluster.clock.until(() => claimed, 1_000, 'both are claimed at once');
+  await cluster.clock.advance(10_000);
+  await cluster.store.txn({ compares: [], success: [{ op: 'delete', key: slot }] });
+  await cluster.untilDone(second);
+  const starts = node.runner.witnesses.filter(({ assignment }) => assignment.spec === second.id);
+  expect(starts.map(({ assignment }) => assignment.definition.ref)).toEqual(['plain', 'keyed']);
+  await cluster.stop();
+});
+
 test('slots refused twice before they could be listed, and free by then, are seen to be free', async () => {
   const f = fixture();
   let woken = 0;

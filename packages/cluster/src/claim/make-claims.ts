@@ -137,8 +137,9 @@ export class Claimer {
       const claim = after?.record.claim;
       if (after === undefined || claim === undefined || claim.epoch !== deps.session.epoch()) continue;
       const task = lastPart(key) as TaskId;
-      const incarnation = held.refusedIn(claim.nonce);
-      if (incarnation === undefined || held.get(task) !== undefined) continue;
+      if (held.get(task) !== undefined) continue;
+      const incarnation = held.takeRefused(task, claim.nonce);
+      if (incarnation === undefined) continue;
       deps.ctx.log.info({ task, fence: after.modRevision }, 'a claim that had been refused was applied after all');
       const claimed = { task, key, nonce: claim.nonce, fence: after.modRevision, incarnation, entry: after.record };
       deps.ctx.events.happened({ kind: 'task.claimed', ...claimFacts(deps.self, this.#hold(claimed)) });
@@ -187,7 +188,7 @@ export class Claimer {
         ctx.metrics.count('boi_core_claim_conflicts_total', 1, { what: lockTaken ? 'lock' : 'entry' });
         if (lockTaken && item.entry.lock !== undefined) {
           locks.refused(item.entry.prj, item.entry.lock.hash);
-          held.refused(nonce, snapshot.incarnationRevision);
+          held.refused(task, nonce, snapshot.incarnationRevision);
         }
         intents?.didNotHappen(i);
         if (!lockTaken && found?.record.claim !== undefined)
