@@ -178,6 +178,7 @@ export class Cluster {
   /** On failure: all that was said and stored, below `.ci-out/e2e/`. */
   async keep(test: string): Promise<void> {
     const dir = join(process.cwd(), '..', '.ci-out', 'e2e', test.replaceAll(/[^\w.-]+/g, '-'));
+    await rm(dir, { recursive: true, force: true });
     await mkdir(dir, { recursive: true });
     for (const container of [...this.etcd, ...this.nodes, ...(this.#laptop === undefined ? [] : [this.#laptop])]) {
       await writeFile(join(dir, `${container.name}.log`), await container.logs().catch((error) => String(error)));

@@ -44,3 +44,8 @@ export function readEffect(line: string): Effect {
   const [word = '', task = '', attempt = '', fence = '', node = ''] = line.split(' ');
   return { word, task, attempt: Number(attempt), fence, node };
 }
+
+/** Of each ended task, how many effects were made under the fence of its result: one, however often it had to be run. */
+export function committedEffects(tasks: readonly TaskView[], effects: readonly Effect[]): number[] {
+  return tasks.map(({ id, fence }) => effects.filter((e) => e.task === id && e.fence === fence).length);
+}

@@ -15,7 +15,7 @@ beforeAll(async () => {
       label: n === 2 ? 'at=node-2,gpu=a100' : `at=node-${n}`,
       slots: '4',
       // The tests that freeze it are done before it counts as dead.
-      ...(n === 3 ? { 'session-ttl': '30s' } : {}),
+      ...(n === 3 ? { 'session-ttl': '60s' } : {}),
     }),
   });
 });
@@ -25,16 +25,17 @@ afterAll(() => cluster?.remove());
 /** When an id was minted: the first ten characters of its ULID, milliseconds in Crockford's base 32. */
 const idTime = (id: string) =>
   [...id.slice(4, 14)].reduce((ms, digit) => ms * 32 + '0123456789abcdefghjkmnpqrstvwxyz'.indexOf(digit), 0);
-/** How many entries are in whose queue. */
-const queues = async () => {
-  const entries = await cluster.records('/boi/queue/');
+/** In whose queue the tasks of a spec are. */
+const queues = async (spec: string) => {
   const of = new Map<string, string>();
-  for (const { key } of entries) {
+  for (const { key } of await cluster.records('/boi/queue/')) {
     const [owner = '', task = ''] = key.split('/').slice(-2);
-    of.set(task, owner);
+    if (specOf(task) === spec) of.set(task, owner);
   }
   return of;
 };
+/** A spec's id ends in zeros where those of its tasks have their number. */
+const specOf = (task: string) => `spc_${task.slice(4, -4)}0000`;
 
 const keepOnFailure = () => onTestFailed(({ task }) => cluster.keep(task.name));
 const tasksOf = async (spec: string) => cluster.json<TaskView[]>(['task', 'list', spec]);
@@ -148,7 +149,7 @@ test('stale_view_refused: a node that was drained between its decision and its c
       tasks: [{ ref: 'late', run: effect('ran', 'drained'), requires: { at: 'node-3' } }],
     });
     // What it hears of on its thaw is the entry; what is true by then is the drain.
-    await until('the entry is in its queue', async () => (await queues()).size === 1);
+    await until('the entry is in its queue', async () => (await queues(spec)).size === 1);
     await cluster.boi(['node', 'drain', 'node-3', '--detach']);
   } finally {
     await node.unpause();
@@ -172,7 +173,7 @@ test('wedged_winner: a node that lives and claims nothing for five seconds loses
   await node.pause();
   try {
     const spec = await cluster.dispatch({ tasks: [{ ref: 'each', count: 24, run: effect('ran', 'wedge') }] });
-    const its = [...(await queues()).values()].filter((owner) => owner === id);
+    const its = [...(await queues(spec)).values()].filter((owner) => owner === id);
     expect(its.length).toBeGreaterThan(0);
     await cluster.boi(['spec', 'wait', spec]);
     // Its lease has not ended: it was not taken for dead.
@@ -203,14 +204,14 @@ test('node_join_moves_little: a fourth node takes its share of what is queued, a
   await cluster.boi(['cluster', 'pause']);
   const spec = await cluster.dispatch({ tasks: [{ ref: 'each', count, run: effect('ran', 'joined') }] });
   const before = await until('all are queued', async () => {
-    const found = await queues();
+    const found = await queues(spec);
     return found.size === count && found;
   });
   const added = await cluster.addNode({ slots: '4' });
   const { id } = await nodeNamed(added.name);
   let seen = 0;
   const after = await until('no more entries come to it', async () => {
-    const found = await queues();
+    const found = await queues(spec);
     const its = [...found.values()].filter((owner) => owner === id).length;
     const settled = its > 0 && its === seen;
     seen = its;
@@ -245,9 +246,7 @@ test('id_storm: a thousand dispatches at once are a thousand specs, and each run
   );
   expect(new Set(ids).size).toBe(1_000);
   await until('all have run', async () => (await cluster.effects('storm')).length >= 1_000, 100_000);
-  const specs = new Set(
-    (await cluster.effects('storm')).map((line) => `spc_${readEffect(line).task.slice(4, -4)}0000`),
-  );
+  const specs = new Set((await cluster.effects('storm')).map((line) => specOf(readEffect(line).task)));
   expect(specs).toEqual(new Set(ids));
   expect(await cluster.effects('storm')).toHaveLength(1_000);
 });

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { Cluster, SESSION_TTL_S } from '../harness/cluster.ts';
-import { type Effect, effect, readEffect, type SpecView, type TaskView } from '../harness/spec.ts';
+import { committedEffects, effect, readEffect, type SpecView, type TaskView } from '../harness/spec.ts';
 
 const ROUNDS = process.env.BOI_E2E === 'all' ? 100 : 4;
 const ROUND_WITHIN_MS = 60_000;
@@ -90,8 +90,7 @@ test(
       const ended = lines.map(readEffect).filter(({ word }) => word === 'ended');
       const tasks = await cluster.json<TaskView[]>(['task', 'list', spec]);
       expect((await cluster.json<SpecView>(['spec', 'show', spec])).counts.succeeded, said).toBe(TASKS);
-      const ends = ({ id, fence }: TaskView) => ended.filter((e: Effect) => e.task === id && e.fence === fence).length;
-      expect(tasks.map(ends), said).toEqual(tasks.map(() => 1));
+      expect(committedEffects(tasks, ended), said).toEqual(tasks.map(() => 1));
       const copies = spans(lines);
       for (const { id } of tasks.filter(({ ref }) => ref.startsWith('only'))) {
         const seen = (copies.get(id) ?? []).toSorted((a, b) => a.fromMs - b.fromMs);
