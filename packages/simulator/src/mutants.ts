@@ -58,11 +58,11 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'commit/requeue.ts',
-        from: 'return { compares: [...txn.compares, absent(result)], success: txn.success, failure };',
-        to: `const puts = (txn.success ?? []).filter(({ op }) => op === 'put');
+        from: 'return { txn: { compares: [...compares, absent(result)], success, failure }, movedTo };',
+        to: `const puts = success.filter(({ op }) => op === 'put');
              ctx.clock.timer(50, () => void ctx.store.txn({ compares: [], success: puts }));
-             const success = (txn.success ?? []).filter(({ op }) => op !== 'put');
-             return { compares: [...txn.compares, absent(result)], success, failure };`,
+             const rest = success.filter(({ op }) => op !== 'put');
+             return { txn: { compares: [...compares, absent(result)], success: rest, failure }, movedTo };`,
       },
     ],
   },

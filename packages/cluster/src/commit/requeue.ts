@@ -41,10 +41,8 @@ export async function requeueTxn(
   const stored = { key, record: held.entry, createRevision: revision, modRevision: revision };
   const { entry, why } = ending;
   const { compares, success } = placeTxn({ keys, task, from: self, stored, entry, why, nowMs }, placed);
-  return {
-    txn: { compares: [...compares, absent(result)], success, failure },
-    movedTo: { node: placed.member?.id, at: nowMs },
-  };
+  const movedTo = { node: placed.member?.id, at: nowMs };
+  return { txn: { compares: [...compares, absent(result)], success, failure }, movedTo };
 }
 
 /** Another node if one can take it; else this one, unless it is leaving. */
