@@ -35,18 +35,18 @@ for (const twin of TWINS.filter(({ name }) => wanted.length === 0 || wanted.incl
     stdio: ['pipe', 'ignore', 'inherit'],
   });
   const vitest = join(suite, '../node_modules/.bin/vitest');
-  const { status, stdout } = spawnSync(vitest, ['run', '--config', 'vitest.config.ts', ...twin.test], {
+  const { status, stdout, stderr } = spawnSync(vitest, ['run', '--config', 'vitest.config.ts', ...twin.test], {
     cwd: suite,
     env: { ...process.env, BOI_E2E_IMAGE: tag, NO_COLOR: '1' },
     encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   execFileSync('docker', ['image', 'rm', '--force', tag], { stdio: 'ignore' });
   // Its test must have failed by itself: a cluster that did not start has shown nothing.
   const failed = status !== 0 && /^\s+Tests\s.*\b1 failed\b/m.test(stdout);
   if (!failed) unnoticed += 1;
   say(`${failed ? 'noticed   ' : 'UNNOTICED '} ${twin.name}: ${twin.switchedOff}`);
-  const why = stdout.split('\n').find((line) => /^\s*(AssertionError|Error):/.test(line));
+  const why = stderr.split('\n').find((line) => /^\s*(AssertionError|Error):/.test(line));
   if (why !== undefined) say(`           ${why.trim()}`);
 }
 process.exitCode = unnoticed === 0 ? 0 : 1;
