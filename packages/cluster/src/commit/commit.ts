@@ -216,9 +216,11 @@ export class Committer {
                 i: places[i] ?? 0,
               });
         if (!done) left.push(item.ended);
+        // Sent twice and found over: the first sending may have been applied and taken back since. The store is asked later.
+        if (answer.resent && done) continue;
+        // What is tried again is announced again.
+        for (let n = places[i] ?? 0; n < (places[i + 1] ?? 0); n++) intents?.didNotHappen(n);
       }
-      // What is tried again is announced again.
-      intents?.noneHappened();
       return left;
     } finally {
       intents?.leave();
@@ -237,6 +239,7 @@ export class Committer {
         places.push(all.length);
         all.push(...endingEvents(deps.self, prepared));
       }
+      places.push(all.length);
       return all;
     };
     const intending = events.intend(ENDING_EVENTS, foretell, { signal: this.#closing.signal });
