@@ -109,12 +109,13 @@ export class Claimer {
         if (own?.op === 'get' && own.kv?.createRevision !== epoch) this.#options.lose('its record is gone');
         else await this.#options.refresh();
         again = answer.resent ? await this.#notMine(items, nonce, snapshot, intents) : items;
-        intents?.noneHappened();
+        // Sent twice: the first sending may have been applied, and what it made be over since. The store is asked later.
+        if (!answer.resent) intents?.noneHappened();
         return undefined;
       }
       again = items.filter((item, i) => {
         const one = answer.items[i] as BatchItemAnswer;
-        return !this.#settled(item, one, answer.revision, nonce, snapshot, { intents, i });
+        return !this.#settled(item, one, answer.revision, nonce, snapshot, { intents, i, resent: answer.resent });
       });
       return undefined;
     } catch (error) {
@@ -162,7 +163,7 @@ export class Claimer {
     return items.filter((item, i) => {
       const answer = answers[i] as BatchItemAnswer;
       if (gotten(codecs.entry, answer.answers[0])?.record.claim?.nonce !== nonce) return true;
-      return !this.#settled(item, answer, ABSENT, nonce, snapshot, { intents, i });
+      return !this.#settled(item, answer, ABSENT, nonce, snapshot, { intents, i, resent: true });
     });
   }
 
@@ -173,7 +174,7 @@ export class Claimer {
     revision: Revision,
     nonce: string,
     snapshot: MembershipSnapshot,
-    { intents, i }: { readonly intents: Intents | undefined; readonly i: number },
+    { intents, i, resent }: { readonly intents: Intents | undefined; readonly i: number; readonly resent: boolean },
   ): boolean {
     const { deps, held, runs, locks, queue } = this.#options;
     const { ctx } = deps;
@@ -190,7 +191,7 @@ export class Claimer {
           locks.refused(item.entry.prj, item.entry.lock.hash);
           held.refused(task, nonce, snapshot.incarnationRevision);
         }
-        intents?.didNotHappen(i);
+        if (!resent) intents?.didNotHappen(i);
         if (!lockTaken && found?.record.claim !== undefined)
           ctx.events.tell({
             kind: 'claim.fence_rejected',
