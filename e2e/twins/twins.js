@@ -14,14 +14,6 @@ export const TWINS = [
     test: ['tests/fencing.e2e.test.ts', '-t', 'new_claimant_unaffected'],
   },
   {
-    name: 'exclusive',
-    switchedOff: 'the deadline at which copies of exclusive tasks end before the lease does',
-    file: `${PACKAGES}/worker/dist/process-runner.js`,
-    find: 'setDeadline(deadline) {',
-    put: 'setDeadline(deadline) { return;',
-    test: ['tests/fencing.e2e.test.ts', '-t', 'exclusive_never_overlaps'],
-  },
-  {
     name: 'binding',
     switchedOff: 'the binding of a join token to the name of a node',
     file: `${PACKAGES}/cluster/dist/identity/admit.js`,
