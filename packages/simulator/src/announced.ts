@@ -19,16 +19,18 @@ export function undecided({ hosts }: World): string[] {
 export async function checkAnnounced({ hosts, server, referee }: World): Promise<void> {
   const reader = { store: server.connect(), keys: referee.keys };
   const all = hosts.flatMap(({ n, ports }) => ports.flatMap(({ resolved }) => resolved.map((one) => ({ n, ...one }))));
-  const happened = new Set(
-    all.filter(({ outcome }) => outcome === 'happened').map(({ intended }) => subjectOf(intended)),
-  );
+  // Said to have happened, not known, or left open by a process that died: its next life asks the store, and tells.
+  const told = new Set([
+    ...all.filter(({ outcome }) => outcome !== 'did-not-happen').map(({ intended }) => subjectOf(intended)),
+    ...hosts.flatMap(({ ports }) => ports.flatMap(({ open }) => [...open.values()].map(subjectOf))),
+  ]);
   for (const { n, intended, outcome } of all) {
     const { outcome: found } = await settleIntent(reader, intended);
     if (outcome === found || outcome === 'unknown' || found === 'unknown') continue;
     // The header tells that a task was dispatched, not by whom: by another node that has died since, perhaps.
     if (outcome === 'did-not-happen' && intended.event.kind === 'task.dispatched') continue;
-    // Refused and tried again, or done by another node: then that was told.
-    if (outcome === 'did-not-happen' && happened.has(subjectOf(intended))) continue;
+    // Refused and tried again, or done by another node, or by an earlier request whose answer never came: then that was told.
+    if (outcome === 'did-not-happen' && told.has(subjectOf(intended))) continue;
     const { kind, payload } = intended.event;
     referee.violate(`${kind} of node ${n} was told as ${outcome}, the store says ${found}: ${JSON.stringify(payload)}`);
   }

@@ -15,7 +15,7 @@
  * While there is no session results are kept on disk, and committed by {@link Committer.flush}, oldest first, before this
  * node claims anything again.
  */
-import { sleep, type TaskReport, type Timer } from '@boi/core';
+import { type Outcome, sleep, type TaskReport, type Timer } from '@boi/core';
 import { type BatchItemAnswer, unchanged } from '@boi/store';
 import { type Settled, settleBatch } from '../base/settle.ts';
 import { claimFacts, type Held, type HeldTasks } from '../claim/held.ts';
@@ -261,8 +261,11 @@ export class Committer {
     const entry = gotten(codecs.entry, answer.answers[0]);
     const result = gotten(codecs.result, answer.answers[1]);
     if (result !== undefined) {
-      const mine = result.record.node === deps.self && result.record.fence === held.fence;
-      return mine && ending.kind === 'result' ? this.#applied(prepared, told) : this.#superseded(ended, 'has-result');
+      const { node, fence, outcome } = result.record;
+      if (node !== deps.self || fence !== held.fence) return this.#superseded(ended, 'has-result');
+      return ending.kind === 'result' && ending.result.outcome === outcome
+        ? this.#applied(prepared, told)
+        : this.#endedBefore(ended, outcome);
     }
     if (entry?.record.claim?.nonce === held.nonce) {
       // A cancel mark, a header or a target node that changed: decided anew with what is there now.
@@ -287,6 +290,14 @@ export class Committer {
     countApplied(ctx, prepared.ending);
     for (const [n, { event }] of endingEvents(self, prepared).entries()) ctx.events.happened(event, intents, i + n);
     await this.#over(prepared.ended, true);
+    return true;
+  }
+
+  /** An earlier sending, of this life or one before, ended this very claim in another way: that counts, and was announced with it. */
+  async #endedBefore(ended: Ended, outcome: Outcome): Promise<true> {
+    const { task, fence } = ended.held;
+    this.#options.deps.ctx.log.info({ task, fence, outcome }, 'the claim had its result already');
+    await this.#over(ended, true);
     return true;
   }
 
