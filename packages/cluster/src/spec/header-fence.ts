@@ -63,19 +63,22 @@ export class HeaderFence {
     return undefined;
   }
 
-  /** Writes the last header together with `more`; false: it is no longer as known, and this did not end the spec. */
-  async end(record: SpecHeader, more: readonly Op[]): Promise<boolean> {
+  /**
+   * Writes the last header together with `more`. False: it is no longer as known, and this did not end the spec; undefined: it was
+   * sent twice, and what is there now does not tell whether the first sending ended it.
+   */
+  async end(record: SpecHeader, more: readonly Op[]): Promise<boolean | undefined> {
     const header = this.#header;
     if (header === undefined) return false;
-    const value = codecs.spec.encode(record);
     const answer = await settleTxn(this.#ctx, this.#signal, {
       compares: [unchanged(this.key, header.modRevision)],
-      success: [{ op: 'put', key: this.key, value }, ...more],
+      success: [{ op: 'put', key: this.key, value: codecs.spec.encode(record) }, ...more],
       failure: [{ op: 'get', key: this.key }],
     });
     if (answer.outcome === 'applied') return true;
-    // Sent before: a final header is written once, so exactly this one was written by the first sending.
-    const found = gotten(codecs.spec, answer.answers[0]);
-    return answer.resent && found !== undefined && codecs.spec.encode(found.record) === value;
+    if (!answer.resent) return false;
+    // Archived since, it is the same end; retried since, it tells no more.
+    const found = gotten(codecs.spec, answer.answers[0])?.record;
+    return (found?.state === record.state && found.endedAt === record.endedAt) || undefined;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { type SpecId, taskId } from '@boi/core';
 import type { MemoryStore, Op } from '@boi/store';
+import { FaultyStore } from '@boi/store/testing';
 import { describe, expect, test } from 'vitest';
 import { cordon, drain } from '../api/node-admin.ts';
 import { lastPart } from '../keys.ts';
@@ -25,6 +26,7 @@ import { SpecRig } from '../testing/spec-rig.ts';
 import { dispatchRecords } from './accept-in-parts.ts';
 import { cancelSpec, cancelTask } from './cancel.ts';
 import { ChunkList } from './chunk-list.ts';
+import { HeaderFence } from './header-fence.ts';
 import { freeWriting, takeDispatch } from './resume.ts';
 import { retryTask } from './retry.ts';
 import { readHeader } from './spec-ref.ts';
@@ -324,4 +326,26 @@ describe('the retry of a task', () => {
     expect(await rig.runToEnd(id)).toMatchObject({ name: 'renamed', state: 'succeeded' });
     await rig.stop();
   });
+});
+
+test.each([
+  ['archived since: it was this end', { archived: { chunks: 1 } }, true],
+  ['retried since: nobody can tell', { state: 'active', endedAt: undefined }, undefined],
+] as const)('the answer to the end of a spec was lost, and it was %s (seed 510401)', async (_what, since, told) => {
+  const f = fixture();
+  const key = f.keys.spec(testProject, spc);
+  await put(f, key, codecs.spec, base);
+  let sent = 0;
+  const call = ({ method }: { method: string }) => (method === 'txn' && sent++ === 0 ? { dropReply: true } : undefined);
+  const store = new FaultyStore({ store: f.store, clock: f.clock, plan: { call } });
+  const fence = new HeaderFence({ ...f.ctx, store }, ref, signal);
+  await fence.read();
+  const last = { ...base, state: 'succeeded', endedAt: 7 } as const;
+  const ending = fence.end(last, []);
+  await f.clock.advance(1_000);
+  const { endedAt, ...rest } = { ...last, ...since };
+  await put(f, key, codecs.spec, endedAt === undefined ? rest : { ...rest, endedAt });
+  await f.clock.advance(10_000);
+  expect(await ending).toBe(told);
+  expect(sent).toBe(2);
 });
