@@ -89,6 +89,23 @@ describe('tasks that no live node is made for', () => {
     expect(plugin.live.size).toBe(0);
   });
 
+  test('are those of a provisioned node that died with them, too: another one is asked for (seed 530296)', async () => {
+    await cluster.join(1, { provisioner: { plugin } });
+    const answer = await cluster.dispatch(gpu);
+    await called(1);
+    const first = await cluster.join(2, {
+      capabilities: { gpu: 'a100', [REQUEST_LABEL]: plugin.ids[0] as ProvisionId },
+      script: () => ({ durationMs: 3_600_000 }),
+    });
+    await until(() => first.runner.running.length === 1, 5_000, 'it runs');
+    await until(async () => (await need()) === undefined, 10_000, 'the request is over');
+    await cluster.crash(first);
+    await called(2, 120_000);
+    await nodeOf(plugin.ids[1] as ProvisionId, 3);
+    const [result] = (await cluster.untilDone(answer)).values();
+    expect(result).toMatchObject({ outcome: 'succeeded', delivery: 2 });
+  });
+
   test('that are only waiting for a busy, cordoned or cooling node have none asked for', async () => {
     await cluster.join(1, { provisioner: { plugin } });
     const other = await cluster.join(2, {

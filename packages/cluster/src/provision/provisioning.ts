@@ -24,6 +24,7 @@ import { isMet, Needs, type Waiting } from './need.ts';
 import { type Attempt, nextStep, type Seen, type Step } from './plan.ts';
 import { type ProvisionerOptions, REQUEST_LABEL } from './ports.ts';
 import { type Failure, type ProvisionRecord, provisionCodec, type RequestRecord } from './records.ts';
+import { Stranded } from './stranded.ts';
 
 /** It looks at everything at least this often: another clock than its own may make something due. */
 const PASS_MS = 5_000;
@@ -53,6 +54,7 @@ export class Provisioning {
   readonly #minter: IdMinter;
   readonly #stopping = new AbortController();
   readonly #needs = new Needs();
+  readonly #stranded: Stranded;
   readonly #attempts = new Map<ProvisionId, Attempt>();
   readonly #firstSeen = new Map<string, FirstSeen>();
   /** Own writes that the mirror may not show yet; and after a refusal, until when the mirror is given time. */
@@ -68,6 +70,7 @@ export class Provisioning {
     this.#options = options;
     this.#minter = new IdMinter(deps.ctx.clock, deps.ctx.random);
     this.#bell = new Bell(deps.ctx.clock);
+    this.#stranded = new Stranded(deps);
   }
 
   start(): void {
@@ -129,6 +132,7 @@ export class Provisioning {
   async #pass(): Promise<number> {
     const { self, membership } = this.#deps;
     const { records } = await this.#watch();
+    this.#needs.heard(await this.#stranded.look(), this.#deps.ctx.clock.mono());
     const needs = new Map<string, Need | undefined>(this.#needs.all().map(({ hash }) => [hash, undefined]));
     for (const need of records.sorted()) needs.set(lastPart(need.key), need);
     let againMs = PASS_MS;
