@@ -287,7 +287,7 @@ export function codec<S extends TSchema>(kind: string, schema: S): Codec<Static<
         const what =
           version === SCHEMA_VERSION
             ? `${first?.instancePath || '/'} ${first?.message ?? 'is malformed'}`
-            : `version ${String(version)}, this node knows ${SCHEMA_VERSION}`;
+            : `version ${JSON.stringify(version)}, this node knows ${SCHEMA_VERSION}`;
         throw new BoiError('schema-unknown', `${key}: the ${kind} record is of an unknown shape: ${what}`, {
           details: { key },
         });

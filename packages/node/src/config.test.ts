@@ -80,6 +80,8 @@ test('labels come repeated, comma-separated or as a map, and cannot reach an obj
   expect(labels(['gpu=a100,zone=east', 'disk='])).toEqual({ gpu: 'a100', zone: 'east', disk: '' });
   expect(labels({ gpu: 'a100' })).toEqual({ gpu: 'a100' });
   expect(issuesOf({ flags: { label: '__proto__=x' } })).toHaveLength(1);
+  expect(issuesOf({ flags: { label: { gpu: { toString: 0 } } } })).toHaveLength(1);
+  expect(issuesOf({ flags: { label: [{ toString: 0 }] } })).toHaveLength(1);
 });
 
 test('etcd endpoints come repeated, comma-separated or both', () => {

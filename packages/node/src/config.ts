@@ -400,9 +400,14 @@ function parseMap(raw: unknown): Parsed {
   const value: Record<string, string> = Object.create(null);
   const pairs: [string, string][] = [];
   if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) {
-    for (const [k, v] of Object.entries(raw)) pairs.push([k, String(v)]);
+    for (const [k, v] of Object.entries(raw)) {
+      if (typeof v === 'object') return { problem: `\`${k}\` must be a text, a number, true or false` };
+      pairs.push([k, String(v)]);
+    }
   } else {
-    for (const item of (Array.isArray(raw) ? raw : [raw]).flatMap((x) => String(x).split(','))) {
+    const items: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
+    if (items.some((item) => typeof item === 'object')) return { problem: 'must be key=value' };
+    for (const item of items.flatMap((x) => String(x).split(','))) {
       if (item.trim() === '') continue;
       const eq = item.indexOf('=');
       if (eq < 1) return { problem: `\`${item}\` is not key=value` };
