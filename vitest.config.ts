@@ -16,6 +16,7 @@ export default defineConfig({
         ...source,
         test: {
           name: 'unit',
+          maxWorkers: '100%',
           setupFiles: [recorder],
           include: ['packages/*/src/**/*.test.ts', 'plugins/*/src/**/*.test.ts'],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**', '**/dist/**'],
@@ -26,6 +27,7 @@ export default defineConfig({
         test: {
           // About the repository itself: lint rules, examples, documentation.
           name: 'repository',
+          maxWorkers: '100%',
           setupFiles: [recorder],
           include: ['.ci/**/*.test.ts', 'examples/**/*.test.ts', 'docs/test/**/*.test.ts'],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**', '**/dist/**'],
@@ -36,8 +38,11 @@ export default defineConfig({
       {
         ...source,
         test: {
-          // Real etcd, real processes: needs etcd on PATH. One file at a time, so that servers do not starve each other.
+          // Real etcd, real processes: needs etcd on PATH. Two files at a time, after the others: they wait more than they work,
+          // but each brings servers of its own, and more of them would starve each other.
           name: 'integration',
+          sequence: { groupOrder: 1 },
+          maxWorkers: 2,
           setupFiles: [recorder],
           include: [
             'packages/*/src/**/*.integration.test.ts',
@@ -49,7 +54,6 @@ export default defineConfig({
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
         },
       },
     ],
