@@ -51,9 +51,20 @@ export default defineConfig({
             'examples/**/*.integration.test.ts',
             'docs/test/**/*.integration.test.ts',
           ],
-          exclude: ['**/node_modules/**', '**/dist/**'],
+          exclude: ['**/node_modules/**', '**/dist/**', '**/volume.integration.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        ...source,
+        test: {
+          // What measures memory, which grows when the collector has no time: nothing beside it.
+          name: 'volume',
+          sequence: { groupOrder: 2 },
+          maxWorkers: 1,
+          setupFiles: [recorder],
+          include: ['packages/cli/test/volume.integration.test.ts'],
         },
       },
     ],
