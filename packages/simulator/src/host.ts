@@ -70,6 +70,7 @@ export class Host {
   #lives = 0;
   /** Until then its watches may be late by more than a repair waits. */
   #calmFromMono = 0;
+  #blindTillMono = Number.NEGATIVE_INFINITY;
   #weather: Weather = 'fair';
   state: HostState = 'off';
   cut = false;
@@ -182,10 +183,10 @@ export class Host {
     this.#life?.process.thaw();
   }
 
-  #calm(forMs = CATCH_UP_MS): void {
+  #calm(): void {
     this.#calmFromMono = Math.max(
-      this.#options.clock.mono() + forMs,
-      this.#weather === 'blind' ? Number.POSITIVE_INFINITY : 0,
+      this.#options.clock.mono() + CATCH_UP_MS,
+      this.#weather === 'blind' ? Number.POSITIVE_INFINITY : this.#blindTillMono + BLIND_CALM_MS,
     );
   }
 
@@ -209,9 +210,10 @@ export class Host {
     const life = this.#life;
     if (life === undefined) return;
     life.store.plan = this.#plan(weather);
-    if (weather === 'blind') this.#calmFromMono = Number.POSITIVE_INFINITY;
-    else if (!this.cut && !this.frozen) this.#calm(this.#weather === 'blind' ? BLIND_CALM_MS : CATCH_UP_MS);
+    if (this.#weather === 'blind' && weather !== 'blind') this.#blindTillMono = this.#options.clock.mono();
     this.#weather = weather;
+    if (weather === 'blind') this.#calmFromMono = Number.POSITIVE_INFINITY;
+    else if (!this.cut && !this.frozen) this.#calm();
   }
 
   #plan(weather: Weather): FaultPlan {
