@@ -50,6 +50,8 @@ export class ClaimLoop {
   /** Since when a batch is under way. */
   #sentMono: number | undefined;
   #scanned: Revision = ABSENT;
+  /** When what runs was last compared with the own queue. */
+  #comparedMono = Number.NEGATIVE_INFINITY;
   #passedOver: ReadonlyMap<TaskId, number> = new Map();
   #served: ReadonlyMap<ProjectId, number> = new Map();
   #notBeforeMono = Number.NEGATIVE_INFINITY;
@@ -127,7 +129,7 @@ export class ClaimLoop {
 
   /** Answers in how many milliseconds the next entry is due, if one waits. */
   async #turn(): Promise<number | undefined> {
-    const { deps, queue, locks, mayClaim, turned } = this.#options;
+    const { deps, queue, locks, runs, mayClaim, turned } = this.#options;
     const { events } = deps.ctx;
     this.#beatMono = deps.ctx.clock.mono();
     const nextMs = queue.advance();
@@ -146,6 +148,10 @@ export class ClaimLoop {
       }
     }
     locks.tidy((project, hash) => queue.waitsForLock(project, hash));
+    if (this.#beatMono - this.#comparedMono >= TURN_MS) {
+      this.#comparedMono = this.#beatMono;
+      runs.missing(queue);
+    }
     if (audited) this.#scanned = considered;
     turned();
     return nextMs;

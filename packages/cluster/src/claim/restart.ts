@@ -34,6 +34,7 @@ export async function restart(options: RestartOptions): Promise<void> {
   await committer.flush();
   if (queue.mirror.started) await queue.mirror.resync();
   else await queue.mirror.start();
+  options.runs.missing(queue);
   await stopStrays(options);
   await handBack(deps, held, held.inPhase('ahead'), settled);
   await giveAwayMisfits(deps, queue);

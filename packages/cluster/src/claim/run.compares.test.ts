@@ -1,10 +1,12 @@
 /** What runs, and what is heard of it: a stop before its process began, news that are older than the claim. */
 import type { Revision } from '@boi/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { claimedEntry, depsOf, fixture, StaticMembership, testNode, testTask } from '../testing/fixtures.ts';
+import { codecs } from '../records.ts';
+import { claimedEntry, depsOf, fixture, put, StaticMembership, testNode, testTask } from '../testing/fixtures.ts';
 import { TestCluster, type TestNode } from '../testing/test-cluster.ts';
 import { VirtualRunner } from '../testing/virtual-runner.ts';
 import { HeldTasks, newHeld } from './held.ts';
+import { OwnQueue } from './own-queue.ts';
 import { Runs } from './run.ts';
 
 describe('a task whose definition is still being read when its node drains', () => {
@@ -42,6 +44,34 @@ describe('a task whose definition is still being read when its node drains', () 
       { outcome: 'succeeded', delivery: 1 },
     ]);
   });
+});
+
+test('a task whose entry left before the view had seen its claim is stopped once the view is past that (seed 530600)', async () => {
+  const f = fixture();
+  const membership = await StaticMembership.create(f);
+  const deps = depsOf(f, membership, await membership.join(testNode(1)));
+  const held = new HeldTasks();
+  const runs = new Runs({ deps, runner: new VirtualRunner(f.clock), held, ended: () => {}, freed: () => {} });
+  const queue = new OwnQueue(f.ctx, testNode(1), (task, nonce) => held.runsHere(task, nonce));
+  const key = f.keys.queue(testNode(1), testTask(1));
+  const claim = (fence: Revision) =>
+    newHeld({ task: testTask(1), key, nonce: 'c1', fence, incarnation: fence, entry: claimedEntry(), phase: 'ahead' });
+  const { modRevision: taken } = await put(f, key, codecs.entry, claimedEntry());
+  await f.store.txn({ compares: [], success: [{ op: 'delete', key }] });
+  const early = claim(taken);
+  held.add(early);
+  runs.missing(queue);
+  expect(early.stop).toBeUndefined();
+  await queue.mirror.start();
+  runs.missing(queue);
+  expect(early.stop).toBe('superseded');
+
+  const later = claim((await put(f, key, codecs.entry, claimedEntry())).modRevision);
+  held.add(later);
+  await f.clock.advance(100);
+  runs.missing(queue);
+  expect(later.stop).toBeUndefined();
+  await queue.mirror.stop();
 });
 
 test('a task is taken away by what happened after its claim, not by what is heard after it (seed 501297)', async () => {

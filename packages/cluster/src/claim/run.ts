@@ -21,6 +21,7 @@ import { lastPart } from '../keys.ts';
 import { codecs, type QueueEntry } from '../records.ts';
 import { PASS_MAX } from './claim-plan.ts';
 import { claimFacts, type Held, type HeldTasks } from './held.ts';
+import type { OwnQueue } from './own-queue.ts';
 
 /** Results read in one request. */
 const READS_MAX = 100;
@@ -112,6 +113,18 @@ export class Runs {
         if (after.record.cancel !== undefined) this.#cancel(held, after.record.cancel.force === true);
       } else if (held.phase !== 'ended') this.#takenAway(held);
       // Ended: the change may be this node's own commit, whose answer is on its way and tells.
+    }
+  }
+
+  /**
+   * Stops what is not in the own queue any more though no change told so: it left before the view had seen the claim, which is
+   * how a theft looks to a view that was listed anew. What is newer than the view is left alone.
+   */
+  missing(queue: Pick<OwnQueue, 'mirror' | 'entry'>): void {
+    const shown = queue.mirror.revision;
+    for (const held of this.#options.held.all()) {
+      if (held.phase === 'ended' || compareRevisions(shown, held.fence) < 0) continue;
+      if (queue.entry(held.task)?.record.claim?.nonce !== held.nonce) this.#takenAway(held);
     }
   }
 
