@@ -105,7 +105,7 @@ async function seeTasks(
   const look = async (owners: readonly QueueOwner[]) => {
     for (const owner of owners) {
       if (seen.size >= expected) return;
-      for await (const page of entriesOf({ store, keys }, owner, spc, from, to, revision)) {
+      for await (const page of entriesOf({ store, keys }, owner, spc, from, to, { revision })) {
         for (const { entry } of page) seen.set(indexOf(lastPart(entry.key) as TaskId), { kind: 'entry', owner, entry });
       }
     }

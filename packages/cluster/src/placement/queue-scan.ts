@@ -51,6 +51,12 @@ export interface FoundEntry {
   readonly entry: Stored<QueueEntry>;
 }
 
+export interface EntriesOptions {
+  readonly revision?: Revision;
+  /** Entries in a page. Default: the store's own limit. */
+  readonly limit?: number;
+}
+
 /** Entries of tasks `from`…`to` of a spec in one queue, a page at a time. */
 export async function* entriesOf(
   reader: Reader,
@@ -58,12 +64,12 @@ export async function* entriesOf(
   spc: SpecId,
   from: number,
   to: number,
-  revision?: Revision,
+  options: EntriesOptions = {},
 ): AsyncGenerator<FoundEntry[]> {
   let start = entryKey(reader, owner, taskId(spc, from));
   const end = `${entryKey(reader, owner, taskId(spc, to))} `;
   for (;;) {
-    const page = await reader.store.range({ start, end, ...(revision === undefined ? {} : { revision }) });
+    const page = await reader.store.range({ start, end, ...options });
     if (page.kvs.length > 0) yield page.kvs.map((kv) => ({ owner, entry: stored(codecs.entry, kv) }));
     if (!page.more) return;
     start = `${page.kvs.at(-1)?.key ?? start} `;

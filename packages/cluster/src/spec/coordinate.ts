@@ -24,6 +24,8 @@ import { taskCancelled } from './task-entry.ts';
 
 /** Compares, or writes and reads, of the widest item there is. */
 const ITEM_WIDTH = 3;
+/** Batches that are read at once when a spec is stopped. */
+const STOP_BATCHES = 4;
 /** A cancel is repeated this often while tasks it is about have no result: entries move while they are looked for. */
 const STOP_AGAIN_MS = 1_000;
 /** A target's node went away between the view and the transaction; the membership hears of it in a moment. */
@@ -241,22 +243,22 @@ export class Coordination {
     const wanted = new Set(plan.toStop(stop));
     const most = batchItemsMax(0, ITEM_WIDTH);
     for (const owner of await queueOwners(ctx)) {
-      for await (const page of entriesOf(ctx, owner, spc, 1, plan.size)) {
-        const items: ToldTxn[] = [];
-        for (const { entry } of page) {
-          const tsk = lastPart(entry.key) as TaskId;
-          if (!wanted.has(indexOf(tsk))) continue;
+      // Few at a time, and made batch by batch: what waited for its turn would be old by the time it is garbage.
+      for await (const page of entriesOf(ctx, owner, spc, 1, plan.size, { limit: STOP_BATCHES * most })) {
+        const found = page.filter(({ entry }) => wanted.has(indexOf(lastPart(entry.key) as TaskId)));
+        for (let from = 0; from < found.length; from += most) {
           const nowMs = ctx.clock.now();
           const options = { force: cancel?.level === 2, nowMs, actor: cancel?.actor };
-          const txn = stopEntryItem(ctx.keys, spc, tsk, entry, options);
-          if (txn === undefined) continue;
-          const ended = { endedAt: nowMs, attempt: entry.record.attempt };
-          // A claimed one is only marked: who has it says how it ended.
-          items.push(entry.record.claim === undefined ? { txn, event: taskCancelled(this.#ref, tsk, ended) } : { txn });
-        }
-        // A refused item is looked at again with the next repetition; results come by the watch.
-        for (let from = 0; from < items.length; from += most) {
-          if ((await this.#batch(items.slice(from, from + most))) === undefined) return false;
+          const items = found.slice(from, from + most).flatMap(({ entry }): ToldTxn[] => {
+            const tsk = lastPart(entry.key) as TaskId;
+            const txn = stopEntryItem(ctx.keys, spc, tsk, entry, options);
+            if (txn === undefined) return [];
+            const ended = { endedAt: nowMs, attempt: entry.record.attempt };
+            // A claimed one is only marked: who has it says how it ended.
+            return [entry.record.claim === undefined ? { txn, event: taskCancelled(this.#ref, tsk, ended) } : { txn }];
+          });
+          // A refused item is looked at again with the next repetition; results come by the watch.
+          if (items.length > 0 && (await this.#batch(items)) === undefined) return false;
         }
       }
     }
