@@ -12,6 +12,16 @@ import type { Logger } from '@boi/system';
 
 const RETRY_MS = 1_000;
 
+/** What is made of the plugins that tasks run with: workspaces and pools. */
+export interface TaskPluginDeps {
+  /** At least one. */
+  readonly supervisors: readonly PluginSupervisor[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The node's session epoch, for the plugin's information. */
+  readonly epoch: () => string | undefined;
+}
+
 export interface LeftoversDeps {
   readonly supervisor: PluginSupervisor;
   readonly clock: Clock;

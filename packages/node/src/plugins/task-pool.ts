@@ -1,29 +1,13 @@
-/**
- * The node's pool plugins, for the worker: with one configured every task is run by it, by the one that the task names or the
- * first by name. What a dead daemon had running in a pool is stopped and released before anything is started there: its claims
- * are others' by now, or will be claimed anew under another fence.
- */
-import type { Clock } from '@boi/core';
-import { listTasks, type PluginSupervisor, releaseTask } from '@boi/plugin-host';
-import type { Logger } from '@boi/system';
+import { listTasks, releaseTask } from '@boi/plugin-host';
 import type { PooledTask, PoolRun, TaskPool } from '@boi/worker';
-import { Leftovers } from './leftovers.ts';
+import { Leftovers, type TaskPluginDeps } from './leftovers.ts';
 import { PooledRun } from './pooled-run.ts';
 
-export interface PoolPluginsDeps {
-  /** At least one. */
-  readonly supervisors: readonly PluginSupervisor[];
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** The node's session epoch, for the plugin's information. */
-  readonly epoch: () => string | undefined;
-}
-
 export class PoolPlugins implements TaskPool {
-  readonly #deps: PoolPluginsDeps;
+  readonly #deps: TaskPluginDeps;
   readonly #leftovers: readonly Leftovers[];
 
-  constructor(deps: PoolPluginsDeps) {
+  constructor(deps: TaskPluginDeps) {
     this.#deps = deps;
     const { clock, log, supervisors } = deps;
     this.#leftovers = supervisors.map(

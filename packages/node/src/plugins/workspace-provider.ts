@@ -1,9 +1,3 @@
-/**
- * Workspaces from the node's workspace plugins, for the worker. A claim's calls go to the plugin that the task names, else to
- * the first by name; they are repeated through restarts of the plugin. What a dead daemon had prepared is removed, what
- * a cleanup kept stays.
- */
-import type { Clock } from '@boi/core';
 import {
   cleanupWorkspace,
   listWorkspaces,
@@ -11,7 +5,6 @@ import {
   type PluginSupervisor,
   prepareWorkspace,
 } from '@boi/plugin-host';
-import type { Logger } from '@boi/system';
 import {
   type CleanedWorkspace,
   type PreparedWorkspace,
@@ -19,23 +12,14 @@ import {
   type WorkspaceProvider,
   WorkspaceRefused,
 } from '@boi/worker';
-import { Leftovers } from './leftovers.ts';
+import { Leftovers, type TaskPluginDeps } from './leftovers.ts';
 import { throughRestarts } from './through-restarts.ts';
 
-export interface WorkspacePluginsDeps {
-  /** At least one. */
-  readonly supervisors: readonly PluginSupervisor[];
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** The node's session epoch, for the plugin's information. */
-  readonly epoch: () => string | undefined;
-}
-
 export class WorkspacePlugins implements WorkspaceProvider {
-  readonly #deps: WorkspacePluginsDeps;
+  readonly #deps: TaskPluginDeps;
   readonly #leftovers: readonly Leftovers[];
 
-  constructor(deps: WorkspacePluginsDeps) {
+  constructor(deps: TaskPluginDeps) {
     this.#deps = deps;
     const { clock, log, supervisors } = deps;
     this.#leftovers = supervisors.map(
