@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BoiClient, followSpec } from '@boi/client';
 import type { FsckReport, SpecState, SpecView, TaskView } from '@boi/core';
-import { type EtcdCluster, type EtcdServer, startEtcdCluster, TcpProxy } from '@boi/store/testing';
+import { type EtcdCluster, type EtcdServer, freePorts, startEtcdCluster, TcpProxy } from '@boi/store/testing';
 import { ensureBuilt } from './build.ts';
 import { NodeProcess } from './node-process.ts';
 import { Shell } from './shell.ts';
@@ -68,12 +68,15 @@ export class Cluster {
     const store = await startEtcdCluster(options.members ?? 1);
     const proxies = new Map<NodeProcess, TcpProxy>();
     const nodes: NodeProcess[] = [];
-    for (let i = 1; i <= (options.nodes ?? 3); i++) {
+    const ports = await freePorts(options.nodes ?? 3);
+    for (const [i, port] of ports.entries()) {
+      const name = `node-${i + 1}`;
       const proxy = options.proxied ? await TcpProxy.start({ port: (store.servers[0] as EtcdServer).port }) : undefined;
-      const host = options.hosts?.[`node-${i}`];
+      const host = options.hosts?.[name];
       const node = new NodeProcess({
-        name: `node-${i}`,
-        dataDir: host?.dataDir ?? join(dir, `node-${i}`),
+        name,
+        dataDir: host?.dataDir ?? join(dir, name),
+        port,
         etcd: proxy?.endpoint ?? store.endpoints.join(','),
         slots: options.slots ?? 2,
         settings: options.settings ?? {},

@@ -14,6 +14,8 @@ export interface NodeOptions {
   readonly name: string;
   readonly dataDir: string;
   readonly etcd: string;
+  /** The same in all its lives, so that contexts go on to be right. */
+  readonly port: number;
   readonly slots: number;
   /** Further settings of `join`, or other values. */
   readonly settings: Readonly<Record<string, string>>;
@@ -43,8 +45,6 @@ export class NodeProcess {
   readonly #options: NodeOptions;
   #child: ChildProcess | undefined;
   #exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }> | undefined;
-  /** Taken at the first start and kept, so that contexts go on to be right. */
-  #listen = '127.0.0.1:0';
   #id: string | undefined;
 
   constructor(options: NodeOptions) {
@@ -58,7 +58,7 @@ export class NodeProcess {
   }
 
   get url(): string {
-    return `http://${this.#listen}`;
+    return `http://127.0.0.1:${this.#options.port}`;
   }
 
   get pid(): number {
@@ -91,20 +91,19 @@ export class NodeProcess {
       },
       START_WITHIN_MS,
     );
-    this.#listen = new URL(String(ready.address)).host;
     this.#id = String(ready.node);
     await this.ready();
   }
 
   /** Starts it without waiting. */
   launch(): void {
-    const { name, dataDir, etcd, slots, settings, env } = this.#options;
+    const { name, dataDir, etcd, port, slots, settings, env } = this.#options;
     const flags = {
       name,
       etcd,
       'data-dir': dataDir,
       slots: String(slots),
-      listen: this.#listen,
+      listen: `127.0.0.1:${port}`,
       label: `at=${name}`,
       'session-ttl': `${SESSION_TTL_MS}ms`,
       'shutdown-drain': '1s',

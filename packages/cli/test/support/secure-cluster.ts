@@ -5,11 +5,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EtcdStore, type KeyValue, prefixEnd } from '@boi/store';
-import { type EtcdServer, startEtcd } from '@boi/store/testing';
+import { type EtcdServer, freePorts, startEtcd } from '@boi/store/testing';
 import { systemClock, systemRandom } from '@boi/system';
 import { COMMAND, ensureBuilt } from './build.ts';
 import { type Outcome, Shell } from './shell.ts';
@@ -113,7 +112,8 @@ export class SecureCluster {
     await ensureBuilt();
     const dir = await mkdtemp(join(tmpdir(), 'boi-identity-'));
     const admin = await Shell.bare(join(dir, 'admin'));
-    return new SecureCluster(dir, await startEtcd(), admin, await freePort());
+    const [port] = await freePorts(1);
+    return new SecureCluster(dir, await startEtcd(), admin, port as number);
   }
 
   /** The settings of the first node. */
@@ -201,13 +201,3 @@ export class SecureCluster {
 const common = (name: string) => [
   ...['--label', `at=${name}`, '--slots', '2', '--session-ttl', '3s', '--shutdown-drain', '1s'],
 ];
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}

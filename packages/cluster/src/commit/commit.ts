@@ -261,11 +261,10 @@ export class Committer {
     const entry = gotten(codecs.entry, answer.answers[0]);
     const result = gotten(codecs.result, answer.answers[1]);
     if (result !== undefined) {
-      const { node, fence, outcome } = result.record;
+      const { node, fence, outcome, endedAt } = result.record;
       if (node !== deps.self || fence !== held.fence) return this.#superseded(ended, 'has-result');
-      return ending.kind === 'result' && ending.result.outcome === outcome
-        ? this.#applied(prepared, told)
-        : this.#endedBefore(ended, outcome);
+      const same = ending.kind === 'result' && ending.result.outcome === outcome && ending.result.endedAt === endedAt;
+      return same ? this.#applied(prepared, told) : this.#endedBefore(ended, outcome);
     }
     if (entry?.record.claim?.nonce === held.nonce) {
       // A cancel mark, a header or a target node that changed: decided anew with what is there now.
@@ -293,7 +292,7 @@ export class Committer {
     return true;
   }
 
-  /** An earlier sending, of this life or one before, ended this very claim in another way: that counts, and was announced with it. */
+  /** An earlier sending, of this life or one before, or who took it for dead, ended this very claim: that counts, and told its events. */
   async #endedBefore(ended: Ended, outcome: Outcome): Promise<true> {
     const { task, fence } = ended.held;
     this.#options.deps.ctx.log.info({ task, fence, outcome }, 'the claim had its result already');

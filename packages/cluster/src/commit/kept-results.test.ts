@@ -18,21 +18,29 @@ import {
 } from '../testing/fixtures.ts';
 import { MemoryBuffer } from '../testing/memory-buffer.ts';
 import { Committer } from './commit.ts';
+import { poisonResult } from './ending.ts';
 
+/** As many as are allowed. */
+const DELIVERIES = 3;
 const one = testNode(1);
 const tsk = testTask(1);
-const report: TaskReport = { outcome: 'succeeded', endedAt: 5, tail: '', logBytes: 0 };
+const succeeded: TaskReport = { outcome: 'succeeded', endedAt: 5, tail: '', logBytes: 0 };
 
 /** A node that starts with one result on its disk, of a claim that is in its queue as it was made. */
-async function started({ takenOver = false, incarnation = 'i1' } = {}) {
+async function started({ takenOver = false, poisonedAt = 0, incarnation = 'i1', report = succeeded } = {}) {
   const f = fixture();
   const membership = await StaticMembership.create(f);
   const deps = depsOf(f, membership, await membership.join(one));
   const key = f.keys.queue(one, tsk);
-  const claimed = claimedEntry({ def: { ...definition() }, single: true });
+  const claimed = claimedEntry({ def: { ...definition() }, single: true, deliveries: DELIVERIES });
   const { modRevision: fence } = await put(f, key, codecs.entry, claimed);
-  const again = { ...claimed, deliveries: 2, claim: { epoch: '2', nonce: 'c2', at: 0 } };
+  const again = { ...claimed, deliveries: DELIVERIES + 1, claim: { epoch: '2', nonce: 'c2', at: 0 } };
   if (takenOver) await put(f, key, codecs.entry, again);
+  if (poisonedAt > 0) {
+    const poison = poisonResult(one, { entry: claimed, fence }, poisonedAt);
+    await put(f, f.keys.result(testSpec(1), tsk), codecs.result, poison);
+    await f.store.txn({ compares: [], success: [{ op: 'delete', key }] });
+  }
   await put(f, f.keys.spec(testProject, testSpec(1)), codecs.spec, {
     v: SCHEMA_VERSION,
     state: 'active',
@@ -45,7 +53,7 @@ async function started({ takenOver = false, incarnation = 'i1' } = {}) {
     createdAt: 0,
   });
   const buffer = new MemoryBuffer();
-  const result = { task: tsk, project: testProject, fence, nonce: 'c1', attempt: 1, delivery: 1 };
+  const result = { task: tsk, project: testProject, fence, nonce: 'c1', attempt: 1, delivery: DELIVERIES };
   await buffer.append({ ...result, incarnation, report });
   const held = new HeldTasks();
   const committer = new Committer({ deps, buffer, held, settled: () => {} });
@@ -82,4 +90,12 @@ test('one from before a restore is dropped though the restored entry looks like 
     expect(held.runsHere(tsk, 'c1')).toBe(false);
     expect(f.events.find(({ kind }) => kind === 'task.superseded')).toMatchObject({ reason: 'restored' });
   }
+});
+
+test('one whose claim was ended alike by who took this node for dead is not told again (seed 540018)', async () => {
+  const report: TaskReport = { ...succeeded, outcome: 'cancelled', reason: 'lost', startedAt: 1 };
+  const { outcome, buffer, f } = await started({ poisonedAt: 4, report });
+  expect(outcome).toBe('poison');
+  expect(buffer.results).toEqual([]);
+  expect(f.events.map(({ kind }) => kind)).not.toContain('task.failed');
 });

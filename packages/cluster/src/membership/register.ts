@@ -10,8 +10,11 @@ import type { ClusterContext } from '../context.ts';
 import type { NodeIdentity } from '../node-types.ts';
 import { codecs, type LoadRecord, type NodeRecord, SCHEMA_VERSION } from '../records.ts';
 
-/** etcd looks for expired leases every half second; the rest is for the answer to arrive. */
-const RECORD_GONE_SLACK_MS = 2_000;
+/**
+ * Beyond the time to live: etcd that was restarted, or has a new leader, gives every lease its time anew and an election timeout more (a second
+ * unless set otherwise), looks for expired ones every half second, and on a busy host is late with both.
+ */
+const RECORD_GONE_SLACK_MS = 5_000;
 const RECORD_POLL_MS = 250;
 
 export interface RegisterOptions {

@@ -131,7 +131,7 @@ test('never registers over a live record: waits until it must have expired, then
     () => 'registered',
     (error: { code: string }) => error.code,
   );
-  await f.clock.advance(16_900);
+  await f.clock.advance(19_900);
   expect(second.state).toBe('joining');
   await f.clock.advance(600);
   expect(await started).toBe('identity-in-use');
@@ -147,7 +147,7 @@ test('the record of a daemon that died is waited for, not overwritten', async ()
   faulty.crash();
   const { session: next } = await setUp(testNode(1), f);
   const started = next.start();
-  await f.clock.advance(17_000);
+  await f.clock.advance(20_000);
   await started;
   expect(next.epoch()).not.toBe(old);
   await next.stop();

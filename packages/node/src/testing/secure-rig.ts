@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { BoiClient } from '@boi/client';
 import type { RouteBody, UserRole } from '@boi/core';
 import { createKey, createSigningRequest, IdentityFiles } from '@boi/identity';
+import { EtcdStore, prefixEnd } from '@boi/store';
 import { type EtcdServer, startEtcd } from '@boi/store/testing';
-import { createLogger } from '@boi/system';
+import { createLogger, systemClock, systemRandom } from '@boi/system';
 import { resolveDaemonConfig } from '../config.ts';
 import type { Daemon } from '../daemon.ts';
 import { initCluster } from '../identity/init-cluster.ts';
@@ -34,17 +35,24 @@ export interface AskOptions {
   readonly headOnly?: boolean;
 }
 
+const PREFIX = '/boi/';
+/** What nodes write without being asked: their load, and specs that have ended put away. */
+const OF_THEIR_OWN = ['load/', 'specs/', 'specbody/', 'results/', 'archive/', 'coord/', 'queue/'];
+const KEYS_MAX = 1_000;
+
 export class SecureRig {
   readonly dir: string;
   readonly etcd: EtcdServer;
   readonly daemons: Daemon[] = [];
   readonly #log: NodeJS.WritableStream | undefined;
   readonly #clients: BoiClient[] = [];
+  readonly #store: EtcdStore;
 
   private constructor(dir: string, etcd: EtcdServer, log: NodeJS.WritableStream | undefined) {
     this.dir = dir;
     this.etcd = etcd;
     this.#log = log;
+    this.#store = new EtcdStore({ endpoints: [etcd.endpoint], clock: systemClock, random: systemRandom });
   }
 
   /** With one node, an admin, that is running. */
@@ -183,9 +191,19 @@ export class SecureRig {
     });
   }
 
+  /** Which revision wrote each key, but for what nodes write of their own accord. */
+  async written(): Promise<readonly string[]> {
+    const { kvs, more } = await this.#store.range({ start: PREFIX, end: prefixEnd(PREFIX), limit: KEYS_MAX });
+    if (more) throw new Error(`more than ${KEYS_MAX} keys`);
+    return kvs
+      .filter(({ key }) => !OF_THEIR_OWN.some((kind) => key.startsWith(PREFIX + kind)))
+      .map(({ key, modRevision }) => `${key} ${modRevision}`);
+  }
+
   async stop(): Promise<void> {
     for (const client of this.#clients.splice(0)) client.close();
     await Promise.all(this.daemons.splice(0).map((daemon) => daemon.stop({ drainMs: 0 })));
+    await this.#store.close();
     await this.etcd.stop();
     await rm(this.dir, { recursive: true, force: true });
   }

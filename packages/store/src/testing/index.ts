@@ -8,6 +8,7 @@ export {
   type StoreCall,
 } from './faulty-store.ts';
 export type { WatchFault } from './faulty-watch.ts';
+export { freePorts } from './free-port.ts';
 export * from './requests.ts';
 export { TcpProxy, type TcpProxyOptions } from './tcp-proxy.ts';
 export { makeTestCertificates, type TestCertificates } from './test-certificates.ts';
