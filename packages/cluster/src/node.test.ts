@@ -52,6 +52,19 @@ test('a one-task spec ends with its task, its header in the same transaction', a
   expect(kinds(first())).toContain('spec.completed');
 });
 
+test('a node whose wall clock jumps while it registers takes work all the same (seed 550981)', async () => {
+  const node = cluster.make(1, { script: takes(10) });
+  node.store.plan = {
+    call: ({ method }) => {
+      if (method === 'grantLease') cluster.clock.wallOffsetMs += 60_000;
+      return undefined;
+    },
+  };
+  await cluster.wait(node.node.start());
+  cluster.nodes.push(node);
+  await cluster.untilDone(await cluster.dispatch({ tasks: tasks(3) }));
+});
+
 test('a task gets the outputs of the tasks it needs', async () => {
   await cluster.joinAll(2, { script: () => ({ durationMs: 5, report: { outputs: { version: '7' } } }) });
   const spec = await cluster.dispatch({

@@ -296,11 +296,13 @@ export class ClusterNode implements ClusterNodeHandle {
     const { clock, log, events } = this.#ctx;
     const { self } = this.#deps;
     const before = this.#preparing;
+    // Not the epoch: while the wall clock is in doubt the session has none, and goes on.
+    const over = this.#session.signal();
     events.tell({ kind: 'node.joined', node: self, epoch });
     if (this.#wasLost && this.#ailments.list.length === 0) events.tell({ kind: 'node.recovered', node: self });
     this.#wasLost = false;
     await before;
-    while (this.#session.epoch() === epoch && !this.#stopping.signal.aborted) {
+    while (!over.aborted && !this.#stopping.signal.aborted) {
       try {
         await this.#membership.resync();
         await restart({

@@ -134,7 +134,7 @@ export class LocalFallback {
   async #configure(): Promise<void> {
     const { deps } = this.#options;
     const { signal } = this.#stopping;
-    while (!signal.aborted && deps.session.epoch() !== undefined) {
+    while (!signal.aborted && !deps.session.signal().aborted) {
       const conf = deps.membership.snapshot().members.get(deps.self)?.conf;
       const on = this.#note !== undefined;
       try {

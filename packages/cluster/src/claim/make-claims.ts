@@ -53,6 +53,9 @@ export interface ClaimerOptions {
 export class Claimer {
   readonly #options: ClaimerOptions;
 
+  /** The session that the last claims were made in. */
+  #last: { readonly epoch: Revision; readonly over: AbortSignal } | undefined;
+
   constructor(options: ClaimerOptions) {
     this.#options = options;
   }
@@ -64,6 +67,7 @@ export class Claimer {
     const { clock, metrics } = ctx;
     const epoch = session.epoch();
     if (epoch === undefined) return undefined;
+    this.#last = { epoch, over: session.signal() };
     const snapshot = membership.snapshot();
     const nonce = randomHex(ctx.random, 8);
     const items: Claiming[] = [];
@@ -134,9 +138,10 @@ export class Claimer {
   /** Changes of the own queue: holds what a copy of a refused claim has claimed. */
   heard(changes: readonly Change<QueueEntry>[]): void {
     const { deps, held, queue } = this.#options;
+    if (this.#last === undefined || this.#last.over.aborted) return;
     for (const { key, after } of changes) {
       const claim = after?.record.claim;
-      if (after === undefined || claim === undefined || claim.epoch !== deps.session.epoch()) continue;
+      if (after === undefined || claim === undefined || claim.epoch !== this.#last.epoch) continue;
       const task = lastPart(key) as TaskId;
       if (held.get(task) !== undefined) continue;
       const incarnation = held.takeRefused(task, claim.nonce);

@@ -66,7 +66,7 @@ export class Ailments {
 
   /** Puts the settings right, if there is a session. Called again whenever one is live. */
   settle(): void {
-    if (this.#told === undefined || this.#stopping.signal.aborted || this.#deps.session.epoch() === undefined) return;
+    if (this.#told === undefined || this.#stopping.signal.aborted || this.#deps.session.signal().aborted) return;
     this.#writing ??= this.#write();
   }
 
@@ -88,7 +88,7 @@ export class Ailments {
         ctx.log.warn({ err: error }, 'whether this node takes tasks could not be written; trying again');
         await sleep(ctx.clock, RETRY_MS, signal).catch(() => undefined);
       }
-    } while (!signal.aborted && session.epoch() !== undefined);
+    } while (!signal.aborted && !session.signal().aborted);
     // In the same turn as the last look: what is told from here on begins anew.
     this.#writing = undefined;
   }
