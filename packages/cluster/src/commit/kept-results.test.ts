@@ -1,5 +1,6 @@
 /** Results kept on disk over a restart of the daemon: committed if they still may be. */
 import type { TaskReport } from '@boi/core';
+import type { Revision } from '@boi/store';
 import { expect, test } from 'vitest';
 import { HeldTasks } from '../claim/held.ts';
 import { codecs, SCHEMA_VERSION } from '../records.ts';
@@ -27,7 +28,13 @@ const tsk = testTask(1);
 const succeeded: TaskReport = { outcome: 'succeeded', endedAt: 5, tail: '', logBytes: 0 };
 
 /** A node that starts with one result on its disk, of a claim that is in its queue as it was made. */
-async function started({ takenOver = false, poisonedAt = 0, incarnation = 'i1', report = succeeded } = {}) {
+async function started({
+  takenOver = false,
+  poisonedAt = 0,
+  olderToo = false,
+  incarnation = 'i1',
+  report = succeeded,
+} = {}) {
   const f = fixture();
   const membership = await StaticMembership.create(f);
   const deps = depsOf(f, membership, await membership.join(one));
@@ -54,6 +61,8 @@ async function started({ takenOver = false, poisonedAt = 0, incarnation = 'i1', 
   });
   const buffer = new MemoryBuffer();
   const result = { task: tsk, project: testProject, fence, nonce: 'c1', attempt: 1, delivery: DELIVERIES };
+  if (olderToo)
+    await buffer.append({ ...result, fence: '1' as Revision, nonce: 'c0', delivery: 1, incarnation, report });
   await buffer.append({ ...result, incarnation, report });
   const held = new HeldTasks();
   const committer = new Committer({ deps, buffer, held, settled: () => {} });
@@ -98,4 +107,10 @@ test('one whose claim was ended alike by who took this node for dead is not told
   expect(outcome).toBe('poison');
   expect(buffer.results).toEqual([]);
   expect(f.events.map(({ kind }) => kind)).not.toContain('task.failed');
+});
+
+test('one that the disk refused to forget does not keep the next of the same task from being committed (seed 551928)', async () => {
+  const { outcome, buffer } = await started({ olderToo: true });
+  expect(outcome).toBe('succeeded');
+  expect(buffer.results).toEqual([]);
 });
