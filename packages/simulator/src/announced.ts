@@ -19,9 +19,13 @@ export function undecided({ hosts }: World): string[] {
 export async function checkAnnounced({ hosts, server, referee }: World): Promise<void> {
   const reader = { store: server.connect(), keys: referee.keys };
   const all = hosts.flatMap(({ n, ports }) => ports.flatMap(({ resolved }) => resolved.map((one) => ({ n, ...one }))));
-  // Said to have happened, not known, or left open by a process that died: its next life asks the store, and tells.
+  // Told (a late copy of a refused claim is told without an intent), not known, or left open by a process that died: its next life asks
+  // the store, and tells.
   const told = new Set([
-    ...all.filter(({ outcome }) => outcome !== 'did-not-happen').map(({ intended }) => subjectOf(intended)),
+    ...hosts.flatMap(({ ports }) =>
+      ports.flatMap(({ events }) => events.map(({ kind, task, spec }) => `${kind} ${task ?? spec}`)),
+    ),
+    ...all.filter(({ outcome }) => outcome === 'unknown').map(({ intended }) => subjectOf(intended)),
     ...hosts.flatMap(({ ports }) => ports.flatMap(({ open }) => [...open.values()].map(subjectOf))),
   ]);
   for (const { n, intended, outcome } of all) {
