@@ -6,8 +6,11 @@ import Docker from 'dockerode';
 
 export const docker = new Docker();
 
-/** On every container, network and volume of the suite; the value is the id of its cluster. */
-export const LABEL = 'boi.e2e';
+/**
+ * On every container, network and volume of the suite; the value is the id of its cluster. Runs of different names
+ * (BOI_E2E_RUN) share an engine and leave each other's alone.
+ */
+export const LABEL = ['boi.e2e', process.env.BOI_E2E_RUN].filter(Boolean).join('-');
 
 /** Removes everything that carries the label, or what carries it with this value. */
 export async function removeAll(cluster?: string): Promise<void> {

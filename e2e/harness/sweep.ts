@@ -1,10 +1,10 @@
 /**
  * Before the first test and after the last: nothing of the suite is on the engine. One run at a time, since a second one would
- * sweep the first away: the lock is a container that never runs, named for all runs of that engine, and says whose it is.
+ * sweep the first away: the lock is a container that never runs, named for all runs of that label, and says whose it is.
  */
 import { docker, LABEL, removeAll } from './engine.ts';
 
-const LOCK = 'boi-e2e-lock';
+const LOCK = `${LABEL.replaceAll('.', '-')}-lock`;
 const OWNER = 'boi.e2e.pid';
 
 /** Answers what is to be done after the last test; nothing, when it throws. */
@@ -17,7 +17,11 @@ export async function setup(): Promise<() => Promise<void>> {
     .inspect()
     .catch(() => undefined);
   const owner = Number(lock?.Config.Labels[OWNER]);
-  if (owner > 0 && runs(owner)) throw new Error(`process ${owner} runs this suite on the same engine; one at a time`);
+  if (owner > 0 && runs(owner)) {
+    throw new Error(
+      `process ${owner} runs this suite on the same engine; one at a time, or BOI_E2E_RUN=NAME for this one`,
+    );
+  }
   await removeAll();
   await docker.createContainer({
     name: LOCK,
