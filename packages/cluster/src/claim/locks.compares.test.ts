@@ -38,37 +38,43 @@ describe('a claim refused because of a slot in use', () => {
 
   afterEach(() => cluster.stop());
 
-  test('is held when a copy of its request arrives after the slot came free, and costs no delivery', async () => {
-    const node = await cluster.join(1, { script: () => ({ durationMs: 500 }) });
-    const spec = { tasks: [{ ref: 'a', run: 'true', key: { name: 'k', limit: 1 } }] };
-    const first = await cluster.dispatch(spec);
-    await cluster.clock.until(() => node.runner.running.length === 1, 1_000, 'the first runs');
-    const [slot] = (await cluster.store.range(cluster.keys.allLocks())).kvs.map(({ key }) => key);
-    if (slot === undefined) throw new Error('there is no slot');
-    await cluster.untilDone(first);
+  test.each([
+    ['after the answer', { repeatAfterMs: 2_000 }, 2_000],
+    ['before the answer (seed 550373)', { repeatAfterMs: 500, replyDelayMs: 1_000 }, 500],
+  ])(
+    'is held when a copy of its request arrives after the slot came free and %s, and costs no delivery',
+    async (_when, fault, copyMs) => {
+      const node = await cluster.join(1, { script: () => ({ durationMs: 500 }) });
+      const spec = { tasks: [{ ref: 'a', run: 'true', key: { name: 'k', limit: 1 } }] };
+      const first = await cluster.dispatch(spec);
+      await cluster.clock.until(() => node.runner.running.length === 1, 1_000, 'the first runs');
+      const [slot] = (await cluster.store.range(cluster.keys.allLocks())).kvs.map(({ key }) => key);
+      if (slot === undefined) throw new Error('there is no slot');
+      await cluster.untilDone(first);
 
-    const other = codecs.lock.encode({ v: SCHEMA_VERSION, task: testTask(9), nonce: 'x' });
-    await cluster.store.txn({ compares: [], success: [{ op: 'put', key: slot, value: other }] });
-    let claims = 0;
-    node.store.plan = {
-      call(call) {
-        if (call.method !== 'batch') return undefined;
-        const puts = call.batch.items.flatMap(({ success }) => success.map((op) => (op.op === 'put' ? op.key : '')));
-        if (!puts.includes(slot)) return undefined;
-        // The first is refused, its copy arrives later; the next, sent when the slot is free, is lost until after that.
-        claims++;
-        return claims === 1 ? { repeatAfterMs: 2_000 } : claims === 2 ? { dropRequest: true } : undefined;
-      },
-    };
-    const second = await cluster.dispatch(spec);
-    await cluster.clock.until(() => claims === 1, 1_000, 'it is refused');
-    await cluster.store.txn({ compares: [], success: [{ op: 'delete', key: slot }] });
-    await cluster.clock.until(() => node.runner.running.length === 1, 10_000, 'the copy made the claim');
-    const [result] = (await cluster.untilDone(second)).values();
-    expect(claims).toBeGreaterThan(1);
-    expect(result).toMatchObject({ outcome: 'succeeded', delivery: 1 });
-    expect(node.runner.witnesses.filter(({ assignment }) => assignment.spec === second.id)).toHaveLength(1);
-  });
+      const other = codecs.lock.encode({ v: SCHEMA_VERSION, task: testTask(9), nonce: 'x' });
+      await cluster.store.txn({ compares: [], success: [{ op: 'put', key: slot, value: other }] });
+      let claims = 0;
+      node.store.plan = {
+        call(call) {
+          if (call.method !== 'batch') return undefined;
+          const puts = call.batch.items.flatMap(({ success }) => success.map((op) => (op.op === 'put' ? op.key : '')));
+          if (!puts.includes(slot)) return undefined;
+          // The first is refused, its copy arrives later; the next, sent when the slot is free, is lost until after that.
+          claims++;
+          return claims === 1 ? fault : claims === 2 ? { dropRequest: true } : undefined;
+        },
+      };
+      const second = await cluster.dispatch(spec);
+      await cluster.clock.until(() => claims === 1, 1_000, 'it is refused');
+      await cluster.store.txn({ compares: [], success: [{ op: 'delete', key: slot }] });
+      await cluster.clock.until(() => node.runner.running.length === 1, 10_000, 'the copy made the claim');
+      const [result] = (await cluster.untilDone(second)).values();
+      expect(claims > 1).toBe(copyMs > 1_000);
+      expect(result).toMatchObject({ outcome: 'succeeded', delivery: 1 });
+      expect(node.runner.witnesses.filter(({ assignment }) => assignment.spec === second.id)).toHaveLength(1);
+    },
+  );
 });
 
 test('what was claimed in one request with a refused claim runs once, however late the view hears of it (seed 510002)', async () => {

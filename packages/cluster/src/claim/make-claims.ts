@@ -187,7 +187,10 @@ export class Claimer {
     let entry = item.entry;
     let fence = revision;
     if (answer.outcome === 'refused') {
-      const found = gotten(codecs.entry, answer.answers[0]);
+      const read = gotten(codecs.entry, answer.answers[0]);
+      // A copy of the request that was applied since is known already when this answer was long under way.
+      const known = queue.entry(task);
+      const found = known?.record.claim?.nonce === nonce ? known : read;
       if (found?.record.claim?.nonce !== nonce) {
         const lock = answer.answers[1];
         const lockTaken = lock?.op === 'get' && lock.kv !== undefined;
