@@ -23,7 +23,7 @@ BENCH_FLAGS ?=
 E2E ?=
 E2E_FLAGS ?=
 
-.PHONY: help demo test sim soak e2e e2e-twins bench lint directions proto types unused build format clean node
+.PHONY: help demo test sim soak e2e e2e-twins bench bench-quick lint directions proto types unused build format clean node
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ e2e-twins: ## Container tests against images with one protective mechanism switc
 bench: build ## Throughput and latency on real etcd, next to BullMQ, graphile-worker and pg-boss (a few minutes)
 	@.ci/need etcd:etcd-server redis-server:redis-server initdb:postgresql parallel:parallel
 	node bench/run.mjs $(BENCH_FLAGS)
+
+bench-quick: build ## What a task costs in counts that no machine changes, against bench/budgets.json (half a minute)
+	node bench/quick/run.mjs
 
 lint: $(INSTALLED) ## Format, lint rules, import directions
 	$(BIN)/biome check --error-on-warnings .

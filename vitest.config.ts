@@ -25,11 +25,11 @@ export default defineConfig({
       {
         ...source,
         test: {
-          // About the repository itself: lint rules, examples, documentation.
+          // About the repository itself: lint rules, examples, documentation, the benchmark's arithmetic.
           name: 'repository',
           maxWorkers: '100%',
           setupFiles: [recorder],
-          include: ['.ci/**/*.test.ts', 'examples/**/*.test.ts', 'docs/test/**/*.test.ts'],
+          include: ['.ci/**/*.test.ts', 'examples/**/*.test.ts', 'docs/test/**/*.test.ts', 'bench/**/*.test.mjs'],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -30,10 +30,12 @@ export class Shares {
     return known?.share ?? SHARE_DEFAULT;
   }
 
-  /** Forgets projects without entries here. */
+  /** Forgets projects without entries here, once they would be read again: a queue is empty between any two tasks of a chain. */
   keep(projects: Iterable<ProjectId>): void {
     const wanted = new Set(projects);
-    for (const project of this.#known.keys()) if (!wanted.has(project)) this.#known.delete(project);
+    const nowMono = this.#ctx.clock.mono();
+    for (const [project, { atMono }] of this.#known)
+      if (!wanted.has(project) && nowMono - atMono > REREAD_MS) this.#known.delete(project);
   }
 
   async stop(): Promise<void> {
