@@ -29,7 +29,8 @@ interface Entry {
   readonly record: QueueEntry;
   /** Revision at which its present claim was made. */
   readonly fence: Revision | undefined;
-  readonly modRevision: Revision;
+  /** That marked the claim to be cancelled: its own, or by force as well. */
+  readonly marks: readonly Revision[];
 }
 
 /** Clocks of earlier lives are told in the simulation's time by dividing: not exactly. */
@@ -394,7 +395,8 @@ export class Referee {
         this.violate(`revision ${revision}: ${node} claims ${task} anew, whose result is on its disk`);
     }
     if (claim === undefined && record.lockSlot !== undefined) this.violate(`${key} has a lock slot without a claim`);
-    this.#entries.set(key, { node, record, fence, modRevision: revision });
+    const marks = same ? [...before.marks, revision] : [];
+    this.#entries.set(key, { node, record, fence, marks });
   }
 
   #result(task: TaskId, record: ResultRecord, gone: ReadonlyMap<string, Entry>, revision: Revision): void {
@@ -409,8 +411,8 @@ export class Referee {
     if (fence === undefined || outcome === 'poison') return;
     if (entry === undefined || entry.node !== node)
       this.violate(`revision ${revision}: ${task} ${outcome}, but ${node} had no entry of it`);
-    else if (entry.fence !== fence && !(outcome === 'cancelled' && entry.modRevision === fence)) {
-      // A claim of an earlier life that was cancelled ends under the mark's revision: it never ran under it.
+    else if (entry.fence !== fence && !(outcome === 'cancelled' && entry.marks.some((mark) => mark === fence))) {
+      // A claim of an earlier life that was cancelled ends under a mark's revision: it never ran under it.
       this.violate(
         `revision ${revision}: ${task} ${outcome} (${reason}) under fence ${fence}, but its claim was ${entry.fence}`,
       );
