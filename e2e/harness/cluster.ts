@@ -7,13 +7,15 @@
  * whatever the records say.
  */
 import { randomBytes } from 'node:crypto';
-import { appendFile, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { NEWEST, raiseTo } from './aged.ts';
 import { Api, type Credentials } from './api.ts';
 import { Container, type ExecOptions, type Outcome } from './container.ts';
 import { docker, LABEL, removeAll } from './engine.ts';
 import type { NodeView } from './spec.ts';
+import { makeCertificates, TLS } from './store-tls.ts';
 import { until } from './until.ts';
 
 export interface ClusterOptions {
@@ -21,6 +23,10 @@ export interface ClusterOptions {
   readonly nodes?: number;
   /** Members of etcd, 1 or 3. Default 1. */
   readonly etcd?: 1 | 3;
+  /** The store takes TLS only, and asks for a certificate. Default false. */
+  readonly tls?: boolean;
+  /** What the store of one member has counted to before there is a cluster. Default: nothing, it is new. */
+  readonly revision?: bigint;
   /** Settings of every node, flags without their dashes. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Settings of node *n*, counted from 1. */
@@ -36,6 +42,15 @@ const READY_WITHIN_MS = 60_000;
 const DATA = '/var/lib/boi-node';
 const EFFECTS = '/effects';
 const API_PORT = 7440;
+
+/** A record as etcd has it; revisions and lease are decimal, exact. */
+export interface StoredRecord {
+  readonly key: string;
+  readonly value: string;
+  readonly modRevision: string;
+  readonly createRevision: string;
+  readonly lease?: string;
+}
 
 export class Cluster {
   readonly id: string;
@@ -115,17 +130,32 @@ export class Cluster {
     return text.split('\n').filter((line) => line !== '');
   }
 
+  /** A file of this host, for all nodes: its path there. */
+  async share(name: string, from: string): Promise<string> {
+    await copyFile(from, join(this.#effects, name));
+    return `${EFFECTS}/${name}`;
+  }
+
+  /** Writes a file into the shared directory; whoever reads it meanwhile sees the old one or the new one. */
+  async say(name: string, text: string): Promise<void> {
+    const path = join(this.#effects, name);
+    await writeFile(`${path}.new`, text);
+    await rename(`${path}.new`, path);
+  }
+
   /** What etcd holds below a key, as it is. */
-  async records(
-    prefix: string,
-  ): Promise<{ readonly key: string; readonly value: string; readonly modRevision: string }[]> {
+  async records(prefix: string): Promise<StoredRecord[]> {
     const member = this.etcd[0] as Container;
     const answer = said('etcdctl get', await member.exec(['etcdctl', 'get', '--prefix', prefix, '-w', 'json']));
-    const { kvs = [] } = JSON.parse(answer) as { kvs?: { key: string; value?: string; mod_revision: number }[] };
-    return kvs.map(({ key, value = '', mod_revision }) => ({
+    // They may be beyond what a number holds.
+    const exact = answer.replaceAll(/"(\w+_revision|lease)":(\d+)/g, '"$1":"$2"');
+    const { kvs = [] } = JSON.parse(exact) as { kvs?: Record<string, string>[] };
+    return kvs.map(({ key = '', value = '', mod_revision = '', create_revision = '', lease }) => ({
       key: Buffer.from(key, 'base64').toString(),
       value: Buffer.from(value, 'base64').toString(),
-      modRevision: String(mod_revision),
+      modRevision: mod_revision,
+      createRevision: create_revision,
+      ...(lease === undefined ? {} : { lease }),
     }));
   }
 
@@ -139,10 +169,13 @@ export class Cluster {
     return node;
   }
 
-  /** Node *n* again, on its disk, in a container of another image. The old container has stopped. */
-  async replace(n: number, image: string): Promise<Container> {
+  /** Node *n* again, on its disk, in a container of another image or with other settings. The old container has stopped. */
+  async replace(
+    n: number,
+    { image = IMAGE, settings = {} }: { image?: string; settings?: Readonly<Record<string, string>> },
+  ): Promise<Container> {
     await this.node(n).remove();
-    const node = await this.#nodeContainer(n, {}, image);
+    const node = await this.#nodeContainer(n, settings, image);
     (this.nodes as Container[])[n - 1] = node;
     await node.start();
     return node;
@@ -196,6 +229,7 @@ export class Cluster {
 
   async #start(): Promise<void> {
     await docker.createNetwork({ Name: this.#network, Labels: { [LABEL]: this.id } });
+    if (this.#options.tls === true) await makeCertificates(join(this.#effects, 'tls'));
     await this.#startEtcd();
     const first = await this.#nodeContainer(1, {});
     (this.nodes as Container[]).push(first);
@@ -226,7 +260,7 @@ export class Cluster {
   }
 
   async #startEtcd(): Promise<void> {
-    const count = this.#options.etcd ?? 1;
+    const { etcd: count = 1, tls = false } = this.#options;
     const names = Array.from({ length: count }, (_, i) => `etcd-${i + 1}`);
     const peers = names.map((name) => `${name}=http://${name}:2380`).join(',');
     for (const name of names) {
@@ -234,17 +268,41 @@ export class Cluster {
         Image: 'boi-etcd',
         Cmd: [
           ...['--name', name, '--initial-cluster', peers, '--initial-cluster-state', 'new'],
-          ...['--listen-client-urls', 'http://0.0.0.0:2379', '--advertise-client-urls', `http://${name}:2379`],
+          ...['--listen-client-urls', this.#url('0.0.0.0'), '--advertise-client-urls', this.#url(name)],
+          ...(tls ? TLS.etcd : []),
           ...['--listen-peer-urls', 'http://0.0.0.0:2380', '--initial-advertise-peer-urls', `http://${name}:2380`],
         ],
-        HostConfig: { Mounts: [this.#volume(name, '/var/lib/etcd')] },
+        ...(tls ? { Env: TLS.etcdctl } : {}),
+        HostConfig: { Mounts: [this.#volume(name, '/var/lib/etcd'), this.#shared()] },
       });
       (this.etcd as Container[]).push(member);
     }
     await Promise.all(this.etcd.map((member) => member.start()));
+    await this.#etcdAnswers();
+    if (this.#options.revision !== undefined) await this.#raise(this.#options.revision);
+  }
+
+  async #etcdAnswers(): Promise<void> {
     await until('etcd answers', async () => {
       return (await (this.etcd[0] as Container).exec(['etcdctl', 'endpoint', 'health'])).code === 0;
     });
+  }
+
+  async #raise(revision: bigint): Promise<void> {
+    const member = this.etcd[0] as Container;
+    said('etcdctl put', await member.exec(['etcdctl', 'put', NEWEST, 'x']));
+    await member.stop();
+    const raising = await this.#create(`${member.name}-once`, {
+      Image: 'boi-etcd',
+      Entrypoint: raiseTo(revision),
+      Cmd: [],
+      Healthcheck: { Test: ['NONE'] },
+      HostConfig: { Mounts: [this.#volume(member.name, '/var/lib/etcd')] },
+    });
+    await raising.start();
+    if ((await raising.ended()) !== 0) throw new Error(await raising.logs());
+    await member.start();
+    await this.#etcdAnswers();
   }
 
   /** A user of its own for the laptop: what a developer has. */
@@ -268,8 +326,13 @@ export class Cluster {
       name,
       listen: `0.0.0.0:${API_PORT}`,
       advertise: `https://${name}:${API_PORT}`,
-      ...(n === 1 ? { etcd: this.etcd.map((member) => `http://${member.name}:2379`).join(',') } : {}),
+      ...(n === 1 ? { etcd: this.etcd.map(({ name }) => this.#url(name)).join(',') } : {}),
+      ...(this.#options.tls === true ? TLS.node : {}),
     };
+  }
+
+  #url(host: string): string {
+    return `${this.#options.tls === true ? 'https' : 'http'}://${host}:2379`;
   }
 
   async #nodeContainer(n: number, extra: Readonly<Record<string, string>>, image = IMAGE): Promise<Container> {
@@ -288,7 +351,7 @@ export class Cluster {
       Image: image,
       Cmd: ['join', ...flags(settings)],
       HostConfig: {
-        Mounts: [this.#volume(name, DATA), { Type: 'bind', Source: this.#effects, Target: EFFECTS }],
+        Mounts: [this.#volume(name, DATA), this.#shared()],
       },
     });
   }
@@ -299,11 +362,15 @@ export class Cluster {
       Image: IMAGE,
       Cmd: [...args],
       Hostname: name,
-      HostConfig: { Mounts: [this.#volume(name, DATA)] },
+      HostConfig: { Mounts: [this.#volume(name, DATA), this.#shared()] },
     });
     await container.start();
     const code = await container.ended();
     return { code, stdout: await container.logs(), stderr: '' };
+  }
+
+  #shared() {
+    return { Type: 'bind' as const, Source: this.#effects, Target: EFFECTS };
   }
 
   #volume(name: string, target: string) {

@@ -36,7 +36,7 @@ test('rolling_upgrade: drained, replaced and taken back node by node under load,
     specs.push(await load());
     await cluster.boi(['node', 'drain', `node-${n}`, '--deadline', '30s']);
     await cluster.node(n).stop();
-    const node = await cluster.replace(n, next);
+    const node = await cluster.replace(n, { image: next });
     // The drain outlives the restart: it is back, and takes nothing until it is told to.
     await until('it is back', async () => {
       const { version, state } = await cluster.json<Upgraded>(['node', 'show', node.name]);
