@@ -8,6 +8,13 @@ import { type PluginKind, SERVICE_NAMES, serviceDefinition } from '@boi/proto';
 import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { servingStatus } from './health.ts';
 
+/** Whom a plugin works for, as the node says in the handshake. */
+export interface Introduction {
+  readonly nodeId: string;
+  /** Name that the plugin has in the node's configuration. */
+  readonly pluginId: string;
+}
+
 /** What the node's log and `boi-node plugin show` say of a plugin. */
 export interface PluginInfo {
   /** 1 to 64 characters of a-z, 0-9, `-`. */
@@ -16,6 +23,8 @@ export interface PluginInfo {
   readonly version: string;
   /** Optional abilities of its kind. Default none. */
   readonly capabilities?: readonly string[];
+  /** Called at each handshake, before any other call. A process has one node: the first is its own. */
+  introduced?(node: Introduction): void;
   /** Called once, after the last call was answered, before the process ends. */
   close?(): Promise<void> | void;
 }

@@ -4,9 +4,8 @@
  * `{request_id}`, `{token_file}`, `{bootstrap}`, `{labels}` and `{data_dir}` in ARGS are replaced.
  */
 import { parseArgs } from 'node:util';
-import { serveProvisioner } from '@boi/plugin-sdk';
+import { type Offers, parseOffers, serveProvisioner } from '@boi/plugin-sdk';
 import { NodeProcesses } from './node-processes.ts';
-import { type Offers, parseOffers } from './offers.ts';
 
 const USAGE = 'usage: boi-provisioner-process --state DIR [--max N] [--offers key=value,key=value] -- PROGRAM ARGS…';
 

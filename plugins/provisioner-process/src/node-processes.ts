@@ -9,8 +9,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type provisioner, Refusal } from '@boi/plugin-sdk';
-import { type Offers, requireOffered } from './offers.ts';
+import { type Offers, type provisioner, Refusal, requireOffered } from '@boi/plugin-sdk';
 import { findStarted, isAlive, type Started, startedOf, stopGroup } from './processes.ts';
 
 export interface NodeProcessesOptions {

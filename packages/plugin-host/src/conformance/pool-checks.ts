@@ -1,5 +1,5 @@
 /** Pool: one start for each key, output without gap or repeat over any interruption, an end that is always told. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep } from '@boi/core';
 import type { PluginChannel } from '../channel.ts';
@@ -12,7 +12,7 @@ import {
   type TaskEnd,
   tailTask,
 } from '../clients/pool-client.ts';
-import { type Bench, type Check, expect, expectFailure } from './kit.ts';
+import { type Bench, type Check, expect, expectFailure, until } from './kit.ts';
 
 let fences = 0;
 
@@ -37,8 +37,8 @@ export const poolChecks: readonly Check[] = [
       let channel = await bench.channel();
       const file = join(bench.directory, 'starts');
       const key = newKey(bench);
-      const spawn = () =>
-        spawnTask(channel, { ...key, argv: ['/bin/sh', '-c', `echo x >> ${file}`], env: PATH, attempt: 1 });
+      const argv = ['/bin/sh', '-c', `echo x >> ${file}`];
+      const spawn = () => spawnTask(channel, { ...key, argv, env: PATH, attempt: 1, workdir: bench.directory });
       const answers = await Promise.all(Array.from({ length: 5 }, spawn));
       expect(
         answers.filter((answer) => !answer.alreadySpawned).length === 1,
@@ -131,13 +131,19 @@ export const poolChecks: readonly Check[] = [
         [200, undefined],
         [3_600_000, 3_600_000],
       ] as const) {
-        const key = await start(bench, channel, 'trap "" TERM; (trap "" TERM; sleep 3600) & echo $!; wait; sleep 3600');
-        const { end, stdout } = await follow(channel, key, 0, async () => {
+        // Known by what it does: its process id may be one of a world of its own.
+        const file = join(bench.directory, `lives-${first}`);
+        const child = `(trap "" TERM; while :; do echo x >> ${file}; sleep 0.02; done) &`;
+        const key = await start(bench, channel, `trap "" TERM; ${child} echo up; wait; sleep 3600`);
+        await until(bench, 'a line of the child', () => sizeOf(file) > 0);
+        const { end } = await follow(channel, key, 0, async () => {
           await cancelTask(channel, key, first);
           if (second !== undefined) await cancelTask(channel, key, second);
         });
         expect(end.signal !== undefined || end.exitCode !== undefined, `the end was ${JSON.stringify(end)}`);
-        expect(!existsSync(`/proc/${stdout.trim()}`) || isZombie(stdout.trim()), 'a child of the task lives on');
+        const size = sizeOf(file);
+        await sleep(bench.clock, 300);
+        expect(sizeOf(file) === size, 'a child of the task lives on');
         await releaseTask(channel, key);
       }
     },
@@ -223,6 +229,7 @@ async function start(
     argv: ['/bin/sh', '-c', script],
     env: { ...PATH, ...env },
     attempt: 1,
+    workdir: bench.directory,
   });
   expect(!answer.alreadySpawned, 'a new task should not be told as already spawned');
   return key;
@@ -249,10 +256,6 @@ async function follow(
   return { end, ...text };
 }
 
-function isZombie(pid: string): boolean {
-  try {
-    return /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return true;
-  }
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -1,8 +1,9 @@
 /**
- * What the nodes of this host offer besides what every node advertises: labels, given by the operator. A request for something
- * else is refused at once, which is better than a node that joins and cannot do the work.
+ * For provisioners: what the nodes they make offer besides what every node advertises, as labels given by the operator. A request for
+ * something else is refused at once, which is better than a node that joins and cannot do the work.
  */
-import { type provisioner, Refusal } from '@boi/plugin-sdk';
+import type { provisioner } from '@boi/proto';
+import { Refusal } from './call.ts';
 
 export type Offers = Readonly<Record<string, string>>;
 type Requirement = provisioner.Requirement__Output;
@@ -25,7 +26,7 @@ export function requireOffered(offers: Offers, requirements: readonly Requiremen
   const missing = requirements.filter((requirement) => !OWN.has(requirement.key) && !meets(offers, requirement));
   if (missing.length === 0) return;
   const keys = [...new Set(missing.map(({ key }) => key))].join(', ');
-  throw new Refusal('failed-precondition', `the nodes of this host do not offer what is required of ${keys}`);
+  throw new Refusal('failed-precondition', `the nodes made here do not offer what is required of ${keys}`);
 }
 
 function meets(offers: Offers, requirement: Requirement): boolean {
