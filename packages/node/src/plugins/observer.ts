@@ -32,7 +32,7 @@ export function observePlugins({ log, metrics, mask, tell, health, logs }: Plugi
       if (unstable) tell({ kind: 'plugin.unstable', plugin, crashes });
     },
     problem(plugin, message, error) {
-      log.warn({ plugin, err: error }, `plugin ${plugin}: ${message}`);
+      log.warn({ plugin, ...(error === undefined ? {} : { err: error }) }, `plugin ${plugin}: ${message}`);
     },
   };
 }

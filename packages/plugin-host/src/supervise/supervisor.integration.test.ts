@@ -49,6 +49,16 @@ describe('a plugin that starts', () => {
     expect(lab.statuses.map(({ state }) => state)).toEqual(['starting', 'ready']);
   });
 
+  test('speaks a later minor version and is ready all the same, and that is said once over its restarts', async () => {
+    const supervisor = plugin('later-minor');
+    await started(supervisor);
+    expect(supervisor.status).toMatchObject({ state: 'ready', introduction: { minor: 7 } });
+    process.kill(supervisor.status.pid as number, 'SIGKILL');
+    await lab.reaches(supervisor, 'waiting');
+    await supervisor.untilReady();
+    expect(lab.problems.filter((message) => message.includes('minor 7'))).toHaveLength(1);
+  });
+
   test('gets its socket and its id, and nothing of the daemon that is not listed', async () => {
     process.env.BOI_TEST_SECRET = 'etcd-password';
     await started(plugin('env'));

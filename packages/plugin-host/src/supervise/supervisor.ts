@@ -15,6 +15,7 @@
  * a limit. Called by the daemon, one for each configured plugin; `channel` is what the typed clients call through.
  */
 import { sleep } from '@boi/core';
+import { CONTRACT_MINORS } from '@boi/proto';
 import { PluginChannel } from '../channel.ts';
 import {
   checkPluginConfig,
@@ -55,7 +56,7 @@ export interface PluginObserver {
   /** For the events `plugin.crashed` and `plugin.unstable`. */
   crashed(plugin: string, crashes: number, unstable: boolean, exitCode: number | undefined): void;
   /** What an operator should see in the log but stops nothing. */
-  problem(plugin: string, message: string, error: unknown): void;
+  problem(plugin: string, message: string, error?: unknown): void;
 }
 
 export interface SupervisorDeps extends HostDeps {
@@ -83,6 +84,8 @@ export class PluginSupervisor {
   #status: PluginStatus;
   #life: Life | undefined;
   #introduced: PluginIntroduction | undefined;
+  /** The later minor version that the log was told of. */
+  #toldMinor: number | undefined;
   #loop: Promise<void> | undefined;
   #stopping = new AbortController();
   /** Of an operator; one at a time. */
@@ -264,6 +267,7 @@ export class PluginSupervisor {
       const introduction = await Promise.race([hands, ended, aborted(signal)]);
       this.#life = { process: running, channel, introduction };
       this.#introduced = introduction;
+      this.#tellOfMinor(introduction.minor);
       this.#become('ready', crashes);
       await Promise.race([ended, this.#watchHealth(channel, signal), aborted(signal)]);
       throw new PluginError(name, 'unavailable', 'it is being stopped');
@@ -278,6 +282,15 @@ export class PluginSupervisor {
       await running?.stop(graceMs);
       return { error, ...(running === undefined ? {} : { exit: await running.exited }) };
     }
+  }
+
+  /** A plugin may know more than this node: that works, and is said once, since what is newer about it is not used. */
+  #tellOfMinor(minor: number): void {
+    const known = CONTRACT_MINORS[this.config.kind];
+    if (minor <= known || minor === this.#toldMinor) return;
+    this.#toldMinor = minor;
+    const message = `it speaks minor ${minor} of its contract, this node ${known}; what is newer in it is not used`;
+    this.#deps.observer.problem(this.config.name, message);
   }
 
   /** A connection that breaks is often the first sign of a process that ends: then that is what went wrong. */

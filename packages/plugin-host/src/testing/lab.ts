@@ -13,6 +13,7 @@ export interface Lab {
   readonly crashLog: CrashLog;
   readonly statuses: PluginStatus[];
   readonly lines: string[];
+  readonly problems: string[];
   readonly crashes: { readonly crashes: number; readonly unstable: boolean; readonly exitCode: number | undefined }[];
   supervisor(config: Partial<PluginConfig> & { command: string }, times?: Partial<SupervisionTimes>): PluginSupervisor;
   /** Resolves when the supervisor is in the state. */
@@ -31,6 +32,7 @@ export async function openLab(crashLog: CrashLog = new MemoryCrashLog()): Promis
     crashLog,
     statuses: [],
     lines: [],
+    problems: [],
     crashes: [],
   };
   return {
@@ -50,7 +52,7 @@ export async function openLab(crashLog: CrashLog = new MemoryCrashLog()): Promis
             status: (status) => lab.statuses.push(status),
             line: (plugin, stream, text) => lab.lines.push(`${plugin} ${stream} ${text}`),
             crashed: (_, crashes, unstable, exitCode) => lab.crashes.push({ crashes, unstable, exitCode }),
-            problem: () => undefined,
+            problem: (_, message) => lab.problems.push(message),
           },
         },
       );

@@ -19,6 +19,7 @@ const stay = () => setTimeout(() => undefined, hour);
 const introduction = { major: 1, minor: 0, name: 'misbehaving', version: '1', capabilities: [] };
 const handshakes: Record<string, Unary> = {
   'wrong-major': (_, answer) => answer(null, { ...introduction, major: 2 }),
+  'later-minor': (_, answer) => answer(null, { ...introduction, minor: 7 }),
   'slow-handshake': () => undefined,
   'bad-name': (_, answer) => answer(null, { ...introduction, name: 'no good name\n' }),
 };
