@@ -77,6 +77,31 @@ describe('a claim refused because of a slot in use', () => {
   );
 });
 
+test('a claim refused for settings that were gone again when a copy of it arrived is held, and costs no delivery', async () => {
+  const cluster = new TestCluster();
+  const node = await cluster.join(1, { script: () => ({ durationMs: 500 }) });
+  const conf = cluster.keys.nodeconf(node.id);
+  let claims = 0;
+  node.store.plan = {
+    call(call) {
+      if (call.method !== 'batch' || !call.batch.compares.some(({ key }) => key === conf)) return undefined;
+      claims++;
+      // Refused for the settings; its copy comes when they are gone, before the next one does.
+      return claims === 1 ? { requestDelayMs: 200, repeatAfterMs: 1_000 } : { dropRequest: claims === 2 };
+    },
+  };
+  const spec = await cluster.dispatch({ tasks: [{ ref: 'a', run: 'true' }] });
+  const value = codecs.nodeconf.encode({ v: SCHEMA_VERSION, labels: { zone: 'a' } });
+  await cluster.clock.until(() => claims === 1, 1_000, 'the claim is under way');
+  await cluster.store.txn({ compares: [], success: [{ op: 'put', key: conf, value }] });
+  await cluster.clock.advance(400);
+  await cluster.store.txn({ compares: [], success: [{ op: 'delete', key: conf }] });
+  const [result] = (await cluster.untilDone(spec, 60_000)).values();
+  expect(result).toMatchObject({ outcome: 'succeeded', delivery: 1 });
+  expect(node.runner.witnesses).toHaveLength(1);
+  await cluster.stop();
+});
+
 test('what was claimed in one request with a refused claim runs once, however late the view hears of it (seed 510002)', async () => {
   const cluster = new TestCluster();
   const node = await cluster.join(1, { script: () => ({ durationMs: 500 }) });

@@ -6,8 +6,9 @@
  *   an entry refused    its change is on its way to the mirror, which will put it where it belongs
  *   unknown             the identical batch again
  *
- * A refusal for a slot in use is definite for the request that was answered, not for a copy of it that is still under way: the
- * slot may be free when that arrives. Such a claim is heard of from the own queue, and held like any other.
+ * A refusal for a slot in use, or for settings that have changed, is definite for the request that was answered, not for a copy of
+ * it that is still under way: the slot may be free when that arrives, the settings as before. Such a claim is heard of from the own
+ * queue, and held like any other.
  */
 import { randomHex, specOf, type TaskId } from '@boi/core';
 import { ABSENT, type BatchItemAnswer, batchItemsMax, compareRevisions, type Revision } from '@boi/store';
@@ -113,6 +114,8 @@ export class Claimer {
         if (own?.op === 'get' && own.kv?.createRevision !== epoch) this.#options.lose('its record is gone');
         else await this.#options.refresh();
         again = answer.resent ? await this.#notMine(items, nonce, snapshot, intents) : items;
+        // Settings that were made and removed again are as they were, and let a late copy pass.
+        for (const { pick } of again) held.refused(pick.candidate.task, nonce, snapshot.incarnationRevision);
         // Sent twice: the first sending may have been applied, and what it made be over since. The store is asked later.
         if (!answer.resent) intents?.noneHappened();
         return undefined;
