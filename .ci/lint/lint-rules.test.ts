@@ -51,6 +51,8 @@ const PLANTS: readonly Plant[] = [
   { file: 'plugins/some/src/store.ts', code: use('@boi/store'), refused: DIRECTION },
   { file: 'plugins/some/src/core.ts', code: use('@boi/core'), refused: DIRECTION },
   { file: 'plugins/some/src/sdk.ts', code: use('@boi/plugin-sdk') },
+  { file: 'plugins/some/src/docker.ts', code: use('@boi/docker-engine') },
+  { file: 'packages/docker-engine/src/host.ts', code: use('@boi/plugin-host'), refused: DIRECTION },
   { file: 'packages/cluster/src/lazy.ts', code: lazily('@boi/node'), refused: DIRECTION },
   { file: 'packages/cluster/src/passed-on.ts', code: "export * from '@boi/node';\n", refused: DIRECTION },
   { file: 'packages/cluster/src/upward.test.ts', code: use('@boi/node'), refused: DIRECTION },

@@ -1,0 +1,3 @@
+export * from './engine.ts';
+export * from './flags.ts';
+export * from './turns.ts';

@@ -1,0 +1,1 @@
+export { end, FakeEngine } from './fake-engine.ts';
