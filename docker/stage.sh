@@ -9,13 +9,17 @@ cd "$(dirname "$0")/.."
 
 rm -rf "$dir/node_modules" "$dir/packed" "$dir/package.json" "$dir/package-lock.json"
 mkdir "$dir/packed"
-# The command and those packages of this repository that it needs, directly or not.
+# The command, the plugins, and those packages of this repository that they need, directly or not.
 mapfile -t names < <(node -e '
   const { readdirSync, readFileSync, existsSync } = require("fs");
   const packages = new Map();
-  for (const name of readdirSync("packages")) {
-    const file = `packages/${name}/package.json`;
-    if (existsSync(file)) { const p = JSON.parse(readFileSync(file, "utf8")); packages.set(p.name, p); }
+  const plugins = [];
+  for (const folder of ["packages", "plugins"]) for (const name of readdirSync(folder)) {
+    const file = `${folder}/${name}/package.json`;
+    if (!existsSync(file)) continue;
+    const p = JSON.parse(readFileSync(file, "utf8"));
+    packages.set(p.name, p);
+    if (folder === "plugins") plugins.push(p.name);
   }
   const needed = new Set();
   const take = (name) => {
@@ -23,7 +27,7 @@ mapfile -t names < <(node -e '
     needed.add(name);
     Object.keys(packages.get(name).dependencies ?? {}).forEach(take);
   };
-  take("boi-node");
+  ["boi-node", ...plugins].forEach(take);
   console.log([...needed].join("\n"));
 ')
 # Each in a folder of its own: the archives of `@boi/node` and `boi-node` have the same name.
