@@ -42,6 +42,6 @@ export async function checkAnnounced({ hosts, server, referee }: World): Promise
 }
 
 function subjectOf({ event: { kind, payload } }: IntendedEvent): string {
-  const { task, spec } = payload as { readonly task?: string; readonly spec?: string };
-  return `${kind} ${task ?? spec}`;
+  const { task, spec, request } = payload as Readonly<Record<'task' | 'spec' | 'request', string | undefined>>;
+  return `${kind} ${task ?? spec ?? request}`;
 }

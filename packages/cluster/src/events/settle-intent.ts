@@ -15,6 +15,10 @@
  *   cluster.paused                       at             the cluster record's mark
  *   node.degraded                        until          the node's settings
  *   cluster.ca_rotated                   line           the audit line of the same transaction
+ *   provision.requested                                 the record of the need (`source`) has the request, or had it before; or a
+ *                                                       node came of it
+ *   provision.fulfilled                  at             the node that came of the request
+ *   provision.failed                     at             the record says so of this request, or of the one before
  */
 import {
   type BoiEvent,
@@ -23,6 +27,7 @@ import {
   type IntendedEvent,
   indexOf,
   type ProjectId,
+  type ProvisionId,
   type Settlement,
   type SpecId,
   specOf,
@@ -30,6 +35,12 @@ import {
 } from '@boi/core';
 import type { ClusterContext } from '../context.ts';
 import { locateAnywhere } from '../placement/locate.ts';
+import {
+  type ProvisionedRecord,
+  type ProvisionRecord,
+  provisionCodec,
+  provisionedCodec,
+} from '../provision/records.ts';
 import { codecs, type HistoryRecord, type QueueEntry, type ResultRecord, type SpecHeader } from '../records.ts';
 import { isFinalSpec, readHeader } from '../spec/spec-ref.ts';
 import { archivedResults } from '../upkeep/archive-format.ts';
@@ -80,6 +91,9 @@ const EVIDENCE: Partial<Record<EventKind, Evidence>> = {
     if (kv === undefined) return undefined;
     return String(codecs.nodeconf.decode(kv.key, kv.value).coolingUntil) === until ? HAPPENED : undefined;
   },
+  'provision.requested': requested,
+  'provision.fulfilled': fulfilled,
+  'provision.failed': provisionFailed,
   'cluster.ca_rotated': async ({ store }, _event, { line }) => {
     if (line === undefined) return undefined;
     return (await store.get(line)).kv === undefined ? DID_NOT : HAPPENED;
@@ -159,6 +173,43 @@ async function finished(reader: Reader, event: BoiEvent, { endedAt }: EventTrace
   if (header === undefined) return undefined;
   const state = event.kind === 'spec.failed' ? 'failed' : facts(event).outcome;
   return isFinalSpec(header) && header.state === state && String(header.endedAt) === endedAt ? HAPPENED : DID_NOT;
+}
+
+async function requested(reader: Reader, event: BoiEvent, trace: EventTrace): Promise<Settlement | undefined> {
+  const { request } = facts(event);
+  const need = await needOf(reader, trace);
+  if (need?.request?.id === request || need?.last === request) return HAPPENED;
+  return (await provisionedFor(reader, event)) === undefined ? undefined : HAPPENED;
+}
+
+async function fulfilled(reader: Reader, event: BoiEvent, trace: EventTrace): Promise<Settlement | undefined> {
+  const { request, node } = facts(event);
+  const made = await provisionedFor(reader, event);
+  if (made !== undefined) return made.node === node && String(made.joinedAt) === trace.at ? HAPPENED : DID_NOT;
+  // A request ends with the node that came of it, in one transaction.
+  return (await needOf(reader, trace))?.request?.id === request ? DID_NOT : undefined;
+}
+
+async function provisionFailed(reader: Reader, event: BoiEvent, trace: EventTrace): Promise<Settlement | undefined> {
+  const { request, reason, failures } = facts(event);
+  const need = await needOf(reader, trace);
+  const isThis = need?.request?.id === request;
+  if (isThis && need?.request?.failed === undefined) return DID_NOT;
+  // Of the one before, until the next has failed, too.
+  const isLast = need?.last === request && need?.request?.failed === undefined;
+  const isIt = need?.failed === reason && need?.failures === failures && String(need?.failedAt) === trace.at;
+  if (isThis || isLast) return isIt ? HAPPENED : DID_NOT;
+  return (await provisionedFor(reader, event)) === undefined ? undefined : DID_NOT;
+}
+
+async function needOf({ store }: Reader, { source }: EventTrace): Promise<ProvisionRecord | undefined> {
+  const { kv } = source === undefined ? {} : await store.get(source);
+  return kv && provisionCodec.decode(kv.key, kv.value);
+}
+
+async function provisionedFor({ store, keys }: Reader, event: BoiEvent): Promise<ProvisionedRecord | undefined> {
+  const { kv } = await store.get(keys.provisioned(facts(event).request as ProvisionId));
+  return kv && provisionedCodec.decode(kv.key, kv.value);
 }
 
 async function headerOf(reader: Reader, event: BoiEvent): Promise<SpecHeader | undefined> {

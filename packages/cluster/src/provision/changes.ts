@@ -76,8 +76,8 @@ export function failTxn(need: WithRequest, failed: Failure, nowMs: number): Txn 
 
 /** Nothing of it is left. `coolingUntil`: no other is made before. */
 export function closeTxn(need: WithRequest, coolingUntil: number | undefined): Txn {
-  const { request: _request, ...rest } = need.record;
-  return put(need, { ...rest, ...(coolingUntil === undefined ? {} : { coolingUntil }) });
+  const { request, ...rest } = need.record;
+  return put(need, { ...rest, last: request.id, ...(coolingUntil === undefined ? {} : { coolingUntil }) });
 }
 
 /** Nobody waits any more, and what failed is long ago. */

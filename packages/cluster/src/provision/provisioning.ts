@@ -7,14 +7,14 @@
  * revision there is at most one request for a need, whoever crashes when; and a call that may have been made is made again with
  * the same id. Calls run beside the loop, since a plugin may take minutes; each pass looks at everything anew.
  */
-import { BoiError, IdMinter, type ProvisionId, type Requirement, type TokenId } from '@boi/core';
+import { BoiError, type EventTrace, IdMinter, type ProvisionId, type Requirement, type TokenId } from '@boi/core';
 import { ABSENT, compareRevisions, type Revision, type Txn } from '@boi/store';
 import { Bell } from '../base/bell.ts';
 import { Mirror } from '../base/mirror.ts';
 import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
 import type { ClusterEvent } from '../events/cluster-event.ts';
-import { lastPart } from '../keys.ts';
+import { type Keys, lastPart } from '../keys.ts';
 import type { Member } from '../membership/membership-types.ts';
 import { matches } from '../placement/placement.ts';
 import { codecs, type QueueEntry, type Stored } from '../records.ts';
@@ -40,6 +40,15 @@ const BOOTSTRAP_MAX = 16;
 
 type Need = Stored<ProvisionRecord>;
 type WithRequest = Need & { readonly record: { readonly request: RequestRecord } };
+
+/** What a transaction brings about. */
+interface Told {
+  readonly event: ClusterEvent;
+  /** The record that it compares. */
+  readonly found: Need | undefined;
+  /** The time it writes. */
+  readonly nowMs: number;
+}
 
 /** When a record was first seen as it is, by both clocks, so that a wall clock that jumps errs once at most. */
 interface FirstSeen {
@@ -258,7 +267,7 @@ export class Provisioning {
     };
     this.#attempts.set(id, newAttempt(minted?.token));
     const event = { kind: 'provision.requested', request: id, tasks: waiting.tasks } as const;
-    if (await this.#write(waiting.hash, askTxn(keys, waiting, found, request), { event, found })) {
+    if (await this.#write(waiting.hash, askTxn(keys, waiting, found, request), { event, found, nowMs: at })) {
       ctx.log.info({ request: id, tasks: waiting.tasks, requires: waiting.requires }, 'asking for a node');
       ctx.metrics.count('boi_core_provision_requests_total', 1, { outcome: 'requested' });
       return id;
@@ -315,7 +324,7 @@ export class Provisioning {
     const { request } = need.record;
     const nowMs = ctx.clock.now();
     const event = { kind: 'provision.fulfilled', request: request.id, node: member.id } as const;
-    if (!(await this.#write(hash, fulfilTxn(ctx.keys, need, member, nowMs), { event, found: need }))) return;
+    if (!(await this.#write(hash, fulfilTxn(ctx.keys, need, member, nowMs), { event, found: need, nowMs }))) return;
     ctx.log.info({ request: request.id, member: member.id }, 'the node that was asked for has joined');
     ctx.metrics.count('boi_core_provision_requests_total', 1, { outcome: 'fulfilled' });
     ctx.metrics.observe('boi_core_provision_seconds', Math.max(0, nowMs - request.at) / 1_000);
@@ -332,7 +341,8 @@ export class Provisioning {
       reason: why,
       failures: failures + 1,
     } as const;
-    if (!(await this.#write(hash, failTxn(need, why, ctx.clock.now()), { event, found: need }))) return;
+    const nowMs = ctx.clock.now();
+    if (!(await this.#write(hash, failTxn(need, why, nowMs), { event, found: need, nowMs }))) return;
     ctx.log.warn({ request: request.id, reason: why, failures: failures + 1 }, 'no node came of the request');
     ctx.metrics.count('boi_core_provision_requests_total', 1, { outcome: 'failed' });
     this.#revoke(request.tokens);
@@ -363,21 +373,16 @@ export class Provisioning {
     await this.#write(hash, closeTxn(need, cools ? clock.now() + config.provisionCooldownMs : undefined));
   }
 
-  /**
-   * Whether it holds, and then what it brings about is told. Rejects when the session ends before that is known. `found`: the
-   * record that the transaction compares.
-   */
-  async #write(
-    hash: string,
-    txn: Txn,
-    told?: { readonly event: ClusterEvent; readonly found: Need | undefined },
-  ): Promise<boolean> {
+  /** Whether it holds, and then what it brings about is told. Rejects when the session ends before that is known. */
+  async #write(hash: string, txn: Txn, told?: Told): Promise<boolean> {
     const { ctx, session } = this.#deps;
     const signal = AbortSignal.any([this.#stopping.signal, session.signal()]);
     const compares = [...session.compares(), ...txn.compares];
-    const trace = { source: ctx.keys.provision(hash), base: told?.found?.modRevision ?? ABSENT };
     const intents =
-      told && (await ctx.events.intend([told.event.kind], () => [{ event: told.event, trace }], { signal }));
+      told &&
+      (await ctx.events.intend([told.event.kind], () => [{ event: told.event, trace: traceOf(ctx.keys, hash, told) }], {
+        signal,
+      }));
     try {
       const answer = await settleTxn(ctx, signal, { ...txn, compares });
       const applied = answer.outcome === 'applied';
@@ -385,7 +390,8 @@ export class Provisioning {
       else this.#pausedUntilMono.set(hash, ctx.clock.mono() + AGAIN_MS);
       const holds = applied || (answer.resent && (await this.#isSo(txn)));
       if (told !== undefined && holds) ctx.events.happened(told.event, intents);
-      else intents?.didNotHappen();
+      // Sent twice and refused, it may have been applied and changed again since: the store is asked later.
+      else if (!answer.resent) intents?.didNotHappen();
       return holds;
     } finally {
       intents?.leave();
@@ -440,6 +446,11 @@ function newAttempt(token: string | undefined): Attempt {
     over: new AbortController(),
     againMono: Number.NEGATIVE_INFINITY,
   };
+}
+
+/** What became of the change is read from these when there is no answer (settle-intent.ts). */
+function traceOf(keys: Keys, hash: string, { found, nowMs }: Told): EventTrace {
+  return { source: keys.provision(hash), base: found?.modRevision ?? ABSENT, at: String(nowMs) };
 }
 
 function asRecord({ requires, slots }: Waiting): Pick<ProvisionRecord, 'requires' | 'slots'> {

@@ -43,6 +43,8 @@ export const ProvisionRecord = Type.Object({
   /** Too many failed in a row: none is made before. */
   coolingUntil: opt(Nat),
   request: opt(RequestRecord),
+  /** The request before, of which no node came: nothing of it is left. */
+  last: opt(id<ProvisionId>()),
 });
 export type ProvisionRecord = Static<typeof ProvisionRecord>;
 
