@@ -1,11 +1,10 @@
 /**
  * From words to a command and its arguments. The command is found in the table by its first words; its flags are then given
- * to yargs, which splits them; what they mean, and every complaint, comes from the table. All usage errors are `bad-request`
+ * to yargs-parser, which splits them; what they mean, and every complaint, comes from the table. All usage errors are `bad-request`
  * (exit 2), all of them at once, with the nearest known word.
  */
 import { BoiError, type Issue } from '@boi/core/errors';
 import { didYouMean } from '@boi/core/spec/suggest';
-import type { Options } from 'yargs';
 import { Args, type FlagValue } from './args.ts';
 import type { Command, Flag } from './command.ts';
 import { readFlag } from './flag-values.ts';
@@ -143,23 +142,15 @@ interface Split {
 }
 
 async function split(flags: readonly Flag[], words: readonly string[]): Promise<Split> {
-  const { default: yargs } = await import('yargs');
-  const options: Record<string, Options> = {};
-  for (const flag of flags) {
-    options[flag.name] = {
-      ...(flag.short === undefined ? {} : { alias: flag.short }),
-      ...(flag.kind === 'switch' ? { type: 'boolean' } : { type: 'string', requiresArg: true, nargs: 1 }),
-    };
-  }
-  const parsed = await yargs([...words])
-    .locale('en')
-    .help(false)
-    .version(false)
-    .exitProcess(false)
-    .fail((message, error) => {
-      throw new BoiError('bad-request', message ?? error?.message ?? 'the arguments cannot be read');
-    })
-    .parserConfiguration({
+  const { default: parse } = await import('yargs-parser');
+  const switches = flags.filter(({ kind }) => kind === 'switch').map(({ name }) => name);
+  const valued = flags.filter(({ kind }) => kind !== 'switch').map(({ name }) => name);
+  const { argv: parsed, error } = parse.detailed([...words], {
+    alias: Object.fromEntries(flags.flatMap(({ name, short }) => (short === undefined ? [] : [[name, [short]]]))),
+    boolean: switches,
+    string: valued,
+    narg: Object.fromEntries(valued.map((name) => [name, 1])),
+    configuration: {
       'camel-case-expansion': false,
       'dot-notation': false,
       'parse-numbers': false,
@@ -169,12 +160,12 @@ async function split(flags: readonly Flag[], words: readonly string[]): Promise<
       'populate--': true,
       'strip-aliased': true,
       'greedy-arrays': false,
-    })
-    .options(options)
-    .parse();
+    },
+  });
+  if (error !== null) throw new BoiError('bad-request', error.message);
   const found = new Map<string, readonly string[]>();
   for (const [key, value] of Object.entries(parsed)) {
-    if (key === '_' || key === '--' || key === '$0' || value === undefined) continue;
+    if (key === '_' || key === '--' || value === undefined) continue;
     found.set(key, (Array.isArray(value) ? value : [value]).map(String));
   }
   return {
