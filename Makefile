@@ -19,14 +19,17 @@ SOAK_FLAGS ?= --minutes 5 --tasks 10000
 # More options for the benchmark, as in `make bench BENCH_FLAGS='--tasks 5000'`.
 BENCH_FLAGS ?=
 
+# More options for the growth tables, as in `make bench-growth GROWTH_FLAGS='--only chain'`.
+GROWTH_FLAGS ?=
+
 # `all` adds the long container tests; more options for vitest, as in `make e2e E2E_FLAGS='tests/tail.e2e.test.ts -t retention'`.
 E2E ?=
 E2E_FLAGS ?=
 
-.PHONY: help demo test sim soak e2e e2e-twins bench bench-quick lint directions proto types unused build format clean node
+.PHONY: help demo test sim soak e2e e2e-twins bench bench-quick bench-growth bench-full lint directions proto types unused build format clean node
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: build ## Build and test a C program on three nodes in one process, and show what they did (about a minute)
 	@.ci/need cc:gcc,libc6-dev
@@ -63,6 +66,14 @@ bench: build ## Throughput and latency on real etcd, next to BullMQ, graphile-wo
 
 bench-quick: build ## What a task costs in counts that no machine changes, against bench/budgets.json (half a minute)
 	node bench/quick/run.mjs
+
+bench-growth: build ## What a task costs as nodes, tasks, specs, chains and fans grow, in simulation (some minutes)
+	node bench/growth/run.mjs $(GROWTH_FLAGS)
+
+bench-full: ## All benchmarks, with the long ones: a million tasks in simulation (half an hour)
+	@$(MAKE) bench-quick
+	$(MAKE) bench
+	$(MAKE) bench-growth GROWTH_FLAGS=--million
 
 lint: $(INSTALLED) ## Format, lint rules, import directions
 	$(BIN)/biome check --error-on-warnings .

@@ -28,20 +28,27 @@ export class VirtualCluster {
   counts = noCounts();
   timers = 0;
   starts = 0;
+  /** The most the store was seen to hold, history included. */
+  storeBytesMax = 0;
   nodes = [];
   clock = new VirtualClock();
   keys = new Keys();
   #server = new MemoryServer({ clock: this.clock });
+  #config;
   #minter = new IdMinter(this.clock, new SeededRandom(7));
   /** Specs that have begun and not ended, by their key; and how many have ended. */
   #open = new Set();
   ended = 0;
 
-  constructor() {
-    const range = this.keys.allSpecs();
-    this.#server
-      .connect()
-      .watch({ ...range, fromRevision: '1' }, { onEvents: (events) => this.#see(events), onLost: silent });
+  /** `config`: settings of the protocol that differ from their defaults. */
+  constructor({ config = {} } = {}) {
+    this.#config = config;
+    this.watch(this.keys.allSpecs(), (events) => this.#see(events));
+  }
+
+  /** Not counted. */
+  watch(range, onEvents) {
+    this.#server.connect().watch({ ...range, fromRevision: '1' }, { onEvents, onLost: silent });
   }
 
   async join(count, { slots = 4, taskMs = TASK_MS } = {}) {
@@ -92,12 +99,8 @@ export class VirtualCluster {
     this.nodes.splice(this.nodes.indexOf(made), 1);
   }
 
-  /** What the store holds, history included, in bytes. */
-  get storeBytes() {
-    return this.#server.status().dbBytes;
-  }
-
   #see(events) {
+    this.storeBytesMax = Math.max(this.storeBytesMax, this.#server.status().dbBytes);
     for (const event of events) {
       if (event.type === 'delete') continue;
       const { key, value } = event.kv;
@@ -127,6 +130,7 @@ export class VirtualCluster {
       random: new SeededRandom(1_000 + n),
       log,
       metrics,
+      config: this.#config,
       identity: {
         id: this.#minter.mint('node'),
         address: `http://127.0.0.1:${n}`,

@@ -10,6 +10,12 @@ const shapes = {
     tasks: count,
   }),
   wide: (count) => ({ specs: [{ tasks: [{ ref: 'task', run, count }] }], clients: 1, tasks: count }),
+  /** As large as a spec may be, five at once. */
+  wides: (count) => ({
+    specs: Array.from({ length: 5 }, () => ({ tasks: [{ ref: 'task', run, count: count / 5 }] })),
+    clients: 5,
+    tasks: count,
+  }),
   chain: (count) => ({
     specs: [
       {
