@@ -1,6 +1,6 @@
 /** What a real engine cannot be made to do at a given moment; everything else is tried on one, by the container suite. */
 import { openEngine } from '@boi/docker-engine';
-import { end, FakeEngine } from '@boi/docker-engine/testing';
+import { FakeEngine } from '@boi/docker-engine/testing';
 import type { Call, pool } from '@boi/plugin-sdk';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ContainerRuns } from './container-runs.ts';
@@ -58,7 +58,7 @@ describe('a spawn', () => {
 
   test('does not start again what has ended', async () => {
     await plugin().spawn(request('7'));
-    end(container(), 0);
+    fake.end(NAME, 0);
     expect(await plugin().spawn(request('7'))).toMatchObject({ alreadySpawned: true });
     expect(fake.started()).toEqual([NAME]);
   });
@@ -119,7 +119,7 @@ describe('a tail', () => {
       if (read.join('') === 'e\ntwo') {
         // It ends before anybody looks again.
         container().readsBytesMax = undefined;
-        end(container(), 3);
+        fake.end(NAME, 3);
       }
     }
     expect(read.join('')).toBe('e\ntwo\nthree\n');
@@ -145,7 +145,7 @@ describe('a list', () => {
     await plugin('nod_2').spawn(request('7', 'tsk_2'));
     const other = plugin();
     expect(await other.list()).toEqual([{ taskId: 'tsk_1', fence: '7', running: true, handle: NAME }]);
-    end(container(), 0);
+    fake.end(NAME, 0);
     expect(await other.list()).toMatchObject([{ running: false }]);
     await other.release({ taskId: 'tsk_1', fence: '7' });
     expect(await other.list()).toEqual([]);

@@ -1,8 +1,9 @@
 /** What a real engine cannot be made to do at a given moment; everything else is tried on one, by the container suite. */
 import { openEngine } from '@boi/docker-engine';
-import { end, FakeEngine } from '@boi/docker-engine/testing';
+import { FakeEngine } from '@boi/docker-engine/testing';
 import type { provisioner } from '@boi/plugin-sdk';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { tellEnds } from './ends.ts';
 import { NodeContainers } from './node-containers.ts';
 import { readSettings } from './settings.ts';
 
@@ -92,10 +93,14 @@ describe('a list', () => {
     ]);
     const container = fake.containers.get(NAME);
     if (container === undefined) throw new Error('it is not there');
-    end(container, 5);
+    fake.end(NAME, 5);
     expect(await nodes.list()).toMatchObject([
       { state: 'PROVISION_STATE_FAILED', message: `the node has ended with exit code 5; see \`docker logs ${NAME}\`` },
     ]);
+    await expect(nodes.provision(request('prq_1'))).rejects.toMatchObject({
+      kind: 'failed-precondition',
+      message: expect.stringContaining('exit code 5'),
+    });
     Object.assign(container.state, { OOMKilled: true });
     expect(await nodes.list()).toMatchObject([{ message: expect.stringContaining('ran out of memory') }]);
     expect(await nodes.deprovision('prq_1')).toEqual({ existed: true });
@@ -110,5 +115,38 @@ describe('a list', () => {
     const message = 'it could not be started: no such program';
     expect(await plugin().list()).toMatchObject([{ state: 'PROVISION_STATE_FAILED', message }]);
     await expect(plugin().provision(request('prq_1'))).rejects.toMatchObject({ kind: 'failed-precondition', message });
+  });
+});
+
+describe('the log of the plugin', () => {
+  test('tells of a node that ended by itself, not of one that was removed; also after the engine was away', async () => {
+    const nodes = plugin();
+    const said: string[] = [];
+    let heard: () => void = () => undefined;
+    const closing = new AbortController();
+    const follows = async (times: number) => {
+      const asked = () => fake.calls.filter((call) => call === 'GET /events').length;
+      await expect.poll(asked, { timeout: 10_000 }).toBe(times);
+    };
+    const say = (line: string) => {
+      said.push(line);
+      heard();
+    };
+    const isRemoved = (container: string) => nodes.isRemoved(container);
+    const telling = tellEnds({ docker: openEngine(fake.socket), isRemoved, say }, closing.signal);
+    await follows(1);
+    await fake.pause();
+    await fake.resume();
+    await follows(2);
+    for (const id of ['prq_1', 'prq_2']) await nodes.provision(request(id));
+    await nodes.deprovision('prq_2');
+    const told = new Promise<void>((resolve) => {
+      heard = resolve;
+    });
+    fake.end(NAME, 5);
+    await told;
+    expect(said).toEqual([`${NAME}, made for prq_1, has ended with exit code 5`]);
+    closing.abort();
+    await telling;
   });
 });

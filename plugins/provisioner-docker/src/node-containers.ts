@@ -29,6 +29,8 @@ export class NodeContainers {
   readonly #settings: Settings;
   /** Calls about one request wait for each other, and so do those that may make one more. */
   readonly #turns = new Turns();
+  /** Removed by this process, or being so: the word of their end may come late. */
+  readonly #removed = new Set<string>();
 
   constructor(docker: Docker, settings: Settings) {
     this.#docker = docker;
@@ -45,12 +47,18 @@ export class NodeContainers {
     return this.#turns.take(handle, async () => {
       const container = this.#docker.getContainer(handle);
       const existed = (await stateOf(container)) !== undefined;
+      this.#removed.add(handle);
       if (existed) {
         await this.#stop(container);
         await remove(container);
       }
       return { existed };
     });
+  }
+
+  /** Whether the container ends because this process removes it. */
+  isRemoved(handle: string): boolean {
+    return this.#removed.has(handle);
   }
 
   async list(): Promise<provisioner.ListedProvision[]> {
@@ -74,7 +82,9 @@ export class NodeContainers {
     const container = this.#docker.getContainer(handle);
     const known = await stateOf(container);
     if (known !== undefined && !isNew(known)) {
-      if (timeOf(known.StartedAt) === 0) throw new Refusal('failed-precondition', told(known, handle).message);
+      const { state, message } = told(known, handle);
+      // Nobody need wait for the deadline.
+      if (state === 'PROVISION_STATE_FAILED') throw new Refusal('failed-precondition', message);
       return { alreadyProvisioned: true, handle };
     }
     // A call that was held up on its way: nobody waits for the node any more.
@@ -88,6 +98,7 @@ export class NodeContainers {
       if (known === undefined) await this.#create(request);
       if (request.joinToken !== '') await container.putArchive(tokenArchive(request.joinToken), { path: '/' });
       await container.start();
+      this.#removed.delete(handle);
     } catch (error) {
       throw refusalOf(error);
     }

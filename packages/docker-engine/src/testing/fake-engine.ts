@@ -44,6 +44,8 @@ export class FakeEngine {
   readonly calls: string[] = [];
   readonly #directory: string;
   #server: Server | undefined;
+  /** To events. */
+  readonly #listeners = new Set<ServerResponse>();
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -78,6 +80,18 @@ export class FakeEngine {
     await rm(this.#directory, { recursive: true, force: true });
   }
 
+  /** As if the program of the container had ended so. */
+  end(name: string, exitCode: number): void {
+    const container = this.containers.get(name);
+    if (container?.state.Status !== 'running') return;
+    Object.assign(container.state, { Status: 'exited', ExitCode: exitCode, FinishedAt: new Date().toISOString() });
+    const event = {
+      Action: 'die',
+      Actor: { Attributes: { ...container.config.Labels, name, exitCode: `${exitCode}` } },
+    };
+    for (const listener of this.#listeners) listener.write(`${JSON.stringify(event)}\n`);
+  }
+
   started(): string[] {
     return this.calls.flatMap((call) => /^POST \/containers\/(.+)\/start$/.exec(call)?.[1] ?? []);
   }
@@ -88,6 +102,12 @@ export class FakeEngine {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://engine');
     const call = `${request.method} ${pathname}`;
     this.calls.push(call);
+    if (call === 'GET /events') {
+      this.#listeners.add(answer);
+      answer.once('close', () => this.#listeners.delete(answer)).writeHead(200);
+      answer.flushHeaders();
+      return;
+    }
     const [status, value] = this.#answer(call, searchParams, Buffer.concat(parts));
     if (Buffer.isBuffer(value)) answer.writeHead(status).end(value);
     else answer.writeHead(status, { 'content-type': 'application/json' }).end(value && JSON.stringify(value));
@@ -114,7 +134,7 @@ export class FakeEngine {
         return [200, container.log.subarray(0, container.readsBytesMax)];
       case 'stop':
       case 'kill':
-        end(container, 137);
+        this.end(name, 137);
         return [204];
       default:
         this.containers.delete(name);
@@ -153,9 +173,4 @@ export class FakeEngine {
       State: state.Status,
     }));
   }
-}
-
-/** As if its program had ended so. */
-export function end({ state }: FakeContainer, code: number): void {
-  Object.assign(state, { Status: 'exited', ExitCode: code, FinishedAt: new Date().toISOString() });
 }

@@ -1,1 +1,1 @@
-export { end, FakeEngine } from './fake-engine.ts';
+export { FakeEngine } from './fake-engine.ts';
