@@ -5,5 +5,6 @@ export * from './dev.ts';
 export * from './identity/init-cluster.ts';
 export * from './join.ts';
 export { installPlugin, removePlugin } from './plugins/install.ts';
+export { listPluginFiles, type PluginFile } from './plugins/plugin-file.ts';
 export { sweepDataDir } from './sweep-logs.ts';
 export { VERSION } from './version.ts';

@@ -1,12 +1,39 @@
-/** `plugin install`, `plugin remove`: on the data directory of this host. */
+/** `plugin install`, `plugin remove`, `plugin list --installed`: on the data directory of this host, with a daemon or without. */
 import { resolve } from 'node:path';
 import { BoiError } from '@boi/core/errors';
+import type { PluginFile } from '@boi/node';
 import type { Args } from '../args.ts';
-import { presentOne } from '../output/present.ts';
+import { presentList, presentOne } from '../output/present.ts';
+import type { Column } from '../output/table.ts';
 import type { Session } from '../session.ts';
 import { readDaemonConfig } from './daemon-config.ts';
 
 const NEXT_START = 'it takes effect when the daemon is started again';
+
+/** Without the values of its environment, which may be secret. */
+interface Installed {
+  readonly id: string;
+  readonly name: string;
+  readonly file: string;
+  readonly kind?: string;
+  readonly tier?: string;
+  readonly command?: readonly string[];
+  readonly workdir?: string;
+  readonly variables?: readonly string[];
+  readonly events?: readonly string[];
+  /** What is wrong with the file: the daemon does not start with it. */
+  readonly error?: string;
+}
+
+const COLUMNS: readonly Column<Installed>[] = [
+  { title: 'NAME', cell: ({ name }) => name },
+  { title: 'KIND', cell: ({ kind = '' }) => kind },
+  { title: 'TIER', cell: ({ tier = '' }) => tier },
+  { title: 'COMMAND', cell: ({ command = [] }) => command.join(' '), widthMax: 80 },
+  { title: 'FILE', cell: ({ file }) => file, wide: true },
+  { title: 'VARIABLES', cell: ({ variables = [] }) => variables.join(','), wide: true },
+  { title: 'WRONG', cell: ({ error = '' }) => error, widthMax: 120 },
+];
 
 export async function installPlugin(session: Session, args: Args): Promise<number> {
   const kind = args.text('kind');
@@ -53,4 +80,30 @@ export async function removePlugin(session: Session, args: Args): Promise<number
   await presentOne(session, { name, file }, name, () => `${name}\n`);
   session.note(`removed ${file}; ${NEXT_START}`);
   return 0;
+}
+
+export async function listInstalledPlugins(session: Session, args: Args): Promise<number> {
+  const { config } = await readDaemonConfig(session, args);
+  const { listPluginFiles } = await import('@boi/node');
+  const files = (await listPluginFiles(config['data-dir'])).map(shown);
+  await presentList(session, files, COLUMNS, `no plugins in ${config['data-dir']}`);
+  const wrong = files.filter(({ error }) => error !== undefined).length;
+  if (wrong > 0)
+    session.note(`${wrong} of ${files.length} files are wrong: a daemon on ${config['data-dir']} does not start`);
+  return wrong > 0 ? 1 : 0;
+}
+
+function shown({ name, path: file, config, problem }: PluginFile): Installed {
+  const known = { id: name, name, file };
+  if (config === undefined) return { ...known, ...(problem === undefined ? {} : { error: problem.message }) };
+  const { kind, command, args = [], env = {}, workdir, tier = 'best_effort', events } = config;
+  return {
+    ...known,
+    kind,
+    command: [command, ...args],
+    ...(kind === 'hooks' ? { tier } : {}),
+    ...(workdir === undefined ? {} : { workdir }),
+    ...(Object.keys(env).length === 0 ? {} : { variables: Object.keys(env).sort() }),
+    ...(events === undefined ? {} : { events }),
+  };
 }

@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PluginView } from '@boi/core';
+import { BoiError } from '@boi/core/errors';
 import type { Args } from '../args.ts';
 import { untilDetached } from '../follow/detach.ts';
 import { write } from '../io.ts';
@@ -18,6 +19,15 @@ const LOOK_MS = 200;
 const nodeOf = (args: Args) => args.text('node') ?? 'local';
 
 export async function listPlugins(session: Session, args: Args): Promise<number> {
+  if (args.switch('installed')) {
+    if (args.text('node') !== undefined)
+      throw new BoiError('bad-request', '--installed is about files of this host: leave it away to ask a node');
+    return (await import('./plugin-install.ts')).listInstalledPlugins(session, args);
+  }
+  for (const name of ['data-dir', 'config']) {
+    if (args.given().has(name))
+      throw new BoiError('bad-request', `--${name} says where --installed looks; a running node is asked by --node`);
+  }
   const { items } = await session.client.call('plugin.list', { params: { nod: nodeOf(args) } });
   await presentList(session, items, columns(session.io.now), 'no plugins');
   return 0;

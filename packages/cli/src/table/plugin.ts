@@ -102,11 +102,18 @@ export const PLUGIN_COMMANDS: readonly Command[] = [
   },
   {
     path: ['plugin', 'list'],
-    summary: 'The plugins that a node runs.',
-    flags: [NODE],
+    summary: 'The plugins that a node runs; with --installed those in the data directory of this host.',
+    description: [
+      'A running node tells of its plugins with their states. With --installed no daemon is asked: it lists the files `plugins/<name>.json` of the data directory, which a daemon reads when it starts, with what is wrong in them; exit 1 if something is. Values of variables are not shown.',
+    ],
+    flags: [NODE, { name: 'installed', kind: 'switch', summary: 'Files of this host, without a daemon.' }, ...PLACE],
     examples: [
       { line: 'boi-node plugin list', does: 'of the node that answers' },
       { line: 'boi-node plugin list --node build-1 -o wide', does: 'of another, with programs' },
+      {
+        line: 'boi-node plugin list --installed --data-dir /var/lib/boi',
+        does: 'of this host, before its daemon runs',
+      },
     ],
     load: async () => (await import('../commands/plugin.ts')).listPlugins,
   },

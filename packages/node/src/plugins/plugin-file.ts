@@ -41,26 +41,42 @@ export const pluginFile = (dataDir: string, name: string) => join(pluginsDirecto
 
 /** Every configured plugin, by name. Throws `config-invalid` with everything that is wrong in all files. */
 export async function readPluginFiles(dataDir: string): Promise<PluginConfig[]> {
+  const files = await listPluginFiles(dataDir);
+  const wrong = files.flatMap(({ problem }) => problem ?? []);
+  if (wrong.length > 0) {
+    const issues = wrong.flatMap((error) => error.issues);
+    throw new BoiError('config-invalid', wrong.map((error) => error.message).join('\n'), { issues });
+  }
+  return files.flatMap(({ config }) => config ?? []);
+}
+
+export interface PluginFile {
+  readonly name: string;
+  readonly path: string;
+  /** What is wrong with it; else `config` is there. */
+  readonly problem?: BoiError;
+  readonly config?: PluginConfig;
+}
+
+/** Every file of a plugin, by name, also those that are wrong. Throws `config-invalid` if the directory cannot be read. */
+export async function listPluginFiles(dataDir: string): Promise<PluginFile[]> {
   const directory = pluginsDirectory(dataDir);
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw new BoiError('config-invalid', `${directory} cannot be read: ${error.message}`, { cause: error });
   });
-  const configs: PluginConfig[] = [];
-  const wrong: BoiError[] = [];
+  const found: PluginFile[] = [];
   for (const file of names.filter((name) => name.endsWith(ENDING)).sort()) {
+    const name = file.slice(0, -ENDING.length);
+    const path = pluginFile(dataDir, name);
     try {
-      configs.push(await readPluginFile(dataDir, file.slice(0, -ENDING.length)));
+      found.push({ name, path, config: await readPluginFile(dataDir, name) });
     } catch (error) {
       if (!(error instanceof BoiError)) throw error;
-      wrong.push(error);
+      found.push({ name, path, problem: error });
     }
   }
-  if (wrong.length > 0) {
-    const issues = wrong.flatMap((error) => error.issues);
-    throw new BoiError('config-invalid', wrong.map((error) => error.message).join('\n'), { issues });
-  }
-  return configs;
+  return found;
 }
 
 async function readPluginFile(dataDir: string, name: string): Promise<PluginConfig> {
