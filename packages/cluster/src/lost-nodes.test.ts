@@ -1,11 +1,12 @@
 /** Nodes that crash, are cut off, lose their session, or start again, as whole nodes on one store. */
 import type { NodeId, TaskId } from '@boi/core';
+import { unchanged } from '@boi/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { moveTxn, unclaimed } from './placement/move.ts';
 import { codecs } from './records.ts';
 import { testNode } from './testing/fixtures.ts';
 import { TestCluster, type TestNode } from './testing/test-cluster.ts';
-import type { Script } from './testing/virtual-runner.ts';
+import type { Script, Witness } from './testing/virtual-runner.ts';
 import { setPaused, takes, tasks } from './testing/whole-nodes.ts';
 
 const hangs = takes(Number.POSITIVE_INFINITY);
@@ -38,6 +39,20 @@ async function takeAway(node: TestNode, task: TaskId, to: NodeId): Promise<void>
     nowMs: 0,
   } as const;
   const answer = await cluster.store.txn(moveTxn({ ...move, to: { member, compares: [], why: '' } }));
+  expect(answer.outcome).toBe('applied');
+}
+
+/** As another node marks a claimed task to be cancelled. */
+async function mark(node: TestNode, task: TaskId): Promise<void> {
+  const key = cluster.keys.queue(node.id, task);
+  const { kv } = await cluster.store.get(key);
+  if (kv === undefined) throw new Error(`${key} is not there`);
+  const entry = codecs.entry.decode(key, kv.value);
+  const value = codecs.entry.encode({ ...entry, cancel: { at: 0 } as never });
+  const answer = await cluster.store.txn({
+    compares: [unchanged(key, kv.modRevision)],
+    success: [{ op: 'put', key, value }],
+  });
   expect(answer.outcome).toBe('applied');
 }
 
@@ -211,6 +226,37 @@ describe('restart', () => {
     const results = [...(await cluster.untilDone(spec)).values()];
     expect(results).toMatchObject([{ outcome: 'succeeded', delivery: 1 }]);
     expect(old.runner.witnesses).toHaveLength(1);
+    const [{ assignment }] = old.runner.witnesses as [Witness];
+    expect(old.runner.forgotten).toEqual([`${assignment.task} ${assignment.fence}`]);
+  });
+
+  test('what still runs and was to be cancelled meanwhile is cancelled under its claim', async () => {
+    const old = await cluster.join(1, { script: hangs });
+    const spec = await cluster.dispatch({ tasks: tasks(1) });
+    await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, 'it runs');
+    old.store.crash();
+    cluster.nodes.splice(0, 1);
+    await mark(old, cluster.task(spec));
+    await cluster.join(1, { runner: old.runner });
+    const results = [...(await cluster.untilDone(spec)).values()];
+    expect(results).toMatchObject([{ outcome: 'cancelled', delivery: 1 }]);
+    expect(results[0]?.startedAt).toBeDefined();
+    expect(old.runner.witnesses).toHaveLength(1);
+  });
+
+  test('what still runs and was taken away meanwhile is stopped, and nothing of it is committed', async () => {
+    const old = await cluster.join(1, { script: hangs });
+    const spec = await cluster.dispatch({ tasks: tasks(1) });
+    await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, 'it runs');
+    old.store.crash();
+    cluster.nodes.splice(0, 1);
+    await takeAway(old, cluster.task(spec), testNode(9));
+    await cluster.join(1, { runner: old.runner });
+    await cluster.clock.advance(100);
+    const [{ assignment, outcome }] = old.runner.witnesses as [Witness];
+    expect(outcome).toBe('cancelled');
+    expect(old.runner.forgotten).toEqual([`${assignment.task} ${assignment.fence}`]);
+    expect((await cluster.results(spec.id as never)).size).toBe(0);
   });
 
   test('with fewer slots it gives away what no longer fits', async () => {

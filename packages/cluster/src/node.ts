@@ -56,7 +56,7 @@ export class ClusterNode implements ClusterNodeHandle {
   readonly #deps: NodeDeps;
   readonly #session: NodeSession;
   readonly #membership: StoreMembership;
-  readonly #held = new HeldTasks();
+  readonly #held: HeldTasks;
   readonly #queue: OwnQueue;
   readonly #locks: Locks;
   readonly #shares: Shares;
@@ -116,7 +116,8 @@ export class ClusterNode implements ClusterNodeHandle {
     });
     const deps = NodeServices.deps(ctx, identity.id, this.#session, this.#membership, options.router);
     this.#deps = deps;
-    const held = this.#held;
+    const held = new HeldTasks(({ task, fence }) => runner.forget?.(task, fence));
+    this.#held = held;
     this.#queue = new OwnQueue(ctx, identity.id, (task, nonce) => held.runsHere(task, nonce));
     const settled = (task: Held, applied: boolean) => this.#settled(task, applied);
     this.#committer = new Committer({ deps, buffer, held, settled });

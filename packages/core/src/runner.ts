@@ -18,6 +18,8 @@ export interface Assignment {
   readonly delivery: number;
   /** The claim's fence, decimal. (task, fence) is the key of idempotence of a start. */
   readonly fence: string;
+  /** The claim's nonce: what the entry carries as long as the claim is this node's. */
+  readonly nonce?: string;
   /** Outputs of the tasks it needs, by their ref. */
   readonly inputs: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** How the tasks it needs ended, by their ref: for one whose `when` lets it run after failures. */
@@ -57,8 +59,15 @@ export interface TaskRunner {
    * Never throws: what cannot be started ends with a report `failed`, reason `start-failed` or the like.
    */
   start(assignment: Assignment): RunningTask;
-  /** What runs here now, from this or an earlier life of the daemon. */
-  list(): readonly { readonly task: TaskId; readonly fence: string; readonly running: RunningTask }[];
+  /** What runs here now, from this or an earlier life of the daemon. Of the latter the nonce tells whose claim it is. */
+  list(): readonly {
+    readonly task: TaskId;
+    readonly fence: string;
+    readonly nonce?: string;
+    readonly running: RunningTask;
+  }[];
+  /** The claim is over, committed, given back or lost: what was kept of it for a later life of the daemon can go. */
+  forget?(task: TaskId, fence: string): void;
   /**
    * Called with the session's deadline after each keep-alive (on `clock.mono()`), and with `undefined` when it is lost.
    * Exclusive tasks get TERM at `termAtMs` and KILL at `killAtMs` whatever their grace, also when the daemon itself hangs.

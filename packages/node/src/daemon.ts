@@ -2,7 +2,8 @@
  * One node, put together: data directory, store, protocol, worker, HTTP API.
  *
  * Start: settings are checked before anything is touched; then the data directory is locked, the identity read or minted,
- * leftovers of an earlier life are killed (no task starts while an older copy of it still lives here), the API listens
+ * leftovers of an earlier life are killed (no task starts while an older copy of it still lives here) and what its pools run is
+ * taken up, the API listens
  * (so that its address can be registered; it answers 503 until the node is a member), the node registers, and it is ready.
  * Plugins begin before the node joins. Stop: the protocol drains first, since running tasks still need the worker; then the
  * API, the worker, the plugins, the store, the lock.
@@ -135,7 +136,7 @@ export class Daemon {
       const epoch = () => node?.snapshot().members.get(id)?.epoch;
       const taskPlugins = new TaskPlugins({ supervisors: house.all, clock: systemClock, log, epoch });
       const workshop = await openWorkshop(config, log, metrics, taskPlugins);
-      undo.push(() => workshop.stop());
+      undo.push(() => workshop.stop({ leave: true }));
       const server = createDaemonServer({
         config,
         id,

@@ -14,7 +14,8 @@ export interface Workshop {
   readonly runner: TaskRunner;
   readonly buffer: ResultBufferPort;
   readonly logs: LocalLogs;
-  stop(): Promise<void>;
+  /** `leave`: what a pool runs goes on for the next life of the daemon, which this one gives up to be. */
+  stop(options?: { readonly leave?: boolean }): Promise<void>;
 }
 
 /** Resolves when leftovers of an earlier life are gone and tasks may be started. */
@@ -69,9 +70,9 @@ export async function openWorkshop(
     runner,
     buffer,
     logs: new StoredLogs(runner.logs),
-    async stop() {
+    async stop({ leave = false } = {}) {
       await retention.stop();
-      await runner.stop();
+      await runner.stop({ leave });
       await plugins.stop();
       await buffer.close();
     },

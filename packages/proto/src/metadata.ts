@@ -5,7 +5,7 @@ import { Metadata } from '@grpc/grpc-js';
 export const FENCE_METADATA = 'boi-claim-fence';
 /** Session epoch of the calling node, decimal. */
 export const EPOCH_METADATA = 'boi-session-epoch';
-/** Correlates what one request brought about. */
+/** Correlates what one request brought about: the id of the spec. */
 export const CORRELATION_METADATA = 'boi-corr-id';
 
 /** On whose behalf a call is made. */

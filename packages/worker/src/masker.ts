@@ -33,6 +33,11 @@ export class Masker {
     return this.#secrets.length > 0;
   }
 
+  /** Whether something is held back. */
+  get holds(): boolean {
+    return this.#held.length > 0;
+  }
+
   /** What of the stream so far may be shown. */
   push(chunk: Buffer): Buffer {
     if (!this.active) return chunk;

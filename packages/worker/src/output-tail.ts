@@ -4,7 +4,7 @@ import { sanitize } from '@boi/core';
 /** A result record's share of the store. */
 export const TAIL_BYTES_MAX = 2_048;
 /** Escape sequences and invalid bytes vanish or grow in sanitizing, so somewhat more is kept. */
-const KEPT_BYTES = 4 * TAIL_BYTES_MAX;
+export const TAIL_KEPT_BYTES = 4 * TAIL_BYTES_MAX;
 
 export class OutputTail {
   #chunks: Buffer[] = [];
@@ -12,12 +12,12 @@ export class OutputTail {
 
   add(chunk: Buffer): void {
     // A copy: a slice would keep the whole of its pipe's buffer alive.
-    const kept = Buffer.from(chunk.subarray(Math.max(0, chunk.length - KEPT_BYTES)));
+    const kept = Buffer.from(chunk.subarray(Math.max(0, chunk.length - TAIL_KEPT_BYTES)));
     this.#chunks.push(kept);
     this.#bytes += kept.length;
-    if (this.#bytes <= 2 * KEPT_BYTES && this.#chunks.length < 64) return;
+    if (this.#bytes <= 2 * TAIL_KEPT_BYTES && this.#chunks.length < 64) return;
     const whole = Buffer.concat(this.#chunks);
-    this.#chunks = [Buffer.from(whole.subarray(Math.max(0, whole.length - KEPT_BYTES)))];
+    this.#chunks = [Buffer.from(whole.subarray(Math.max(0, whole.length - TAIL_KEPT_BYTES)))];
     this.#bytes = this.#chunks[0]?.length ?? 0;
   }
 
@@ -25,6 +25,6 @@ export class OutputTail {
   text(): string {
     if (this.#bytes === 0) return '';
     const whole = Buffer.concat(this.#chunks);
-    return sanitize(whole.subarray(Math.max(0, whole.length - KEPT_BYTES)), { bytesMax: TAIL_BYTES_MAX });
+    return sanitize(whole.subarray(Math.max(0, whole.length - TAIL_KEPT_BYTES)), { bytesMax: TAIL_BYTES_MAX });
   }
 }

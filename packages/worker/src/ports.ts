@@ -42,6 +42,8 @@ export interface WorkspaceProvider {
     request: ClaimKey & { readonly project: ProjectId; readonly workspace: WorkspaceRequest },
     signal: AbortSignal,
   ): Promise<PreparedWorkspace>;
+  /** Of an earlier life of the daemon, and still in use: not to be cleared as a leftover. Called before the plugins begin. */
+  spare(claim: ClaimKey & { readonly plugin?: string }): void;
   /** One that is not there is no error. */
   cleanup(request: WorkspaceCleanup, signal: AbortSignal): Promise<CleanedWorkspace>;
 }
@@ -65,24 +67,42 @@ export interface PoolRun extends ClaimKey {
   readonly slots: number;
   /** It was started, now or before; what a person finds it by. */
   readonly onStart: (handle: string) => void;
-  /** In order, each byte once, whatever restarts in between. The next comes when the promise has resolved. */
-  readonly onOutput: (stream: 'stdout' | 'stderr', bytes: Buffer) => Promise<void> | undefined;
+  /**
+   * In order, each byte once, whatever restarts in between. The next comes when the promise has resolved; `end` is the offset
+   * behind these. False: they are not kept so that a later life of the daemon had them, so the pool must keep them.
+   */
+  readonly onOutput: (stream: 'stdout' | 'stderr', bytes: Buffer, end: number) => Promise<boolean>;
+  /** It has ended; the pool forgets it when the promise has resolved, which must not reject. */
+  readonly onEnd?: (end: PoolEnd) => Promise<void>;
+  /** It was started by an earlier life of the daemon, and is to be followed. */
+  readonly resume?: {
+    /** Of the first byte of output that was not kept. */
+    readonly offset: number;
+    /** Known already: it is to be released only. */
+    readonly end?: PoolEnd;
+  };
 }
 
 export type PoolEnd =
-  | { readonly exitCode: number | undefined; readonly signal: string | undefined }
+  | { readonly exitCode?: number | undefined; readonly signal?: string | undefined }
   | { readonly startError: string }
   /** It is not known how it ended, or whether it did. */
   | { readonly lost: string };
 
 export interface PooledTask {
-  /** Settles when it has ended and the pool has forgotten it; never rejects. */
-  readonly done: Promise<PoolEnd>;
+  /** Settles when it has ended and the pool has forgotten it, or with `left` after {@link leave}; never rejects. */
+  readonly done: Promise<PoolEnd | 'left'>;
   /** TERM or its like and force after `graceMs`; 0: force at once. A later call can only shorten the wait. */
   stop(graceMs: number): void;
+  /** Follows it no further and lets it run, for another life of the daemon. */
+  leave(): void;
 }
 
 export interface TaskPool {
+  /** Name of the plugin that runs a task which asks for this; undefined: there is none. */
+  plugin(request: PoolRequest | undefined): string | undefined;
+  /** Of an earlier life of the daemon, and to be resumed: not to be cleared as a leftover. Called before the plugins begin. */
+  spare(claim: ClaimKey & { readonly plugin: string }): void;
   /** Starts at most one run per (task, fence). Never throws. */
   run(run: PoolRun): PooledTask;
 }

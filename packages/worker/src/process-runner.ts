@@ -4,12 +4,24 @@
  *
  * Invariant: at most one process tree per (task, fence). A second start answers the first's running task, also for a while
  * after it ended, since a claim may be handed over twice.
+ *
+ * What a pool runs is taken up again by the next life of a daemon that was killed: listed from the start, as the rest is not.
  */
 import { mkdir, realpath } from 'node:fs/promises';
-import type { Assignment, Clock, RunningTask, TaskId, TaskRunner, Timer } from '@boi/core';
+import { join } from 'node:path';
+import {
+  type Assignment,
+  type Clock,
+  type RunningTask,
+  specOf,
+  type TaskId,
+  type TaskRunner,
+  type Timer,
+} from '@boi/core';
 import { inheritableDescriptors, type Logger } from '@boi/system';
 import { Guard, type SessionDeadline } from './guard/guard.ts';
 import { LogStore } from './logs/log-store.ts';
+import { KeptClaim } from './pooled/kept-claim.ts';
 import type { TaskPool, WorkspaceProvider } from './ports.ts';
 import { treeKey } from './processes/process-scan.ts';
 import { ProcessTable } from './processes/process-table.ts';
@@ -18,8 +30,9 @@ import { Secrets } from './secrets.ts';
 import { allowedEnvironment, ENV_ALLOWED } from './steps/environment.ts';
 import { OUTPUT_BYTES_MAX } from './steps/outputs.ts';
 import type { TaskUser } from './steps/task-user.ts';
-import { workRoot } from './steps/workspace.ts';
-import { TaskRun } from './task-run.ts';
+import { workRoot, workspaceName } from './steps/workspace.ts';
+import { TaskOutput } from './task-output.ts';
+import { type ResumedRun, TaskRun, type TaskRunDeps } from './task-run.ts';
 
 const GRACE_MS = 10_000;
 /** Ended tasks that are remembered, by their report of a few KiB. */
@@ -60,6 +73,7 @@ export class ProcessRunner implements TaskRunner {
   readonly #table: ProcessTable;
   readonly #guard: Guard;
   readonly #secrets: Secrets;
+  readonly #keptDir: string;
   readonly #allowedEnv: Readonly<Record<string, string>>;
   readonly #running = new Map<string, TaskRun>();
   readonly #ended = new Map<string, TaskRun>();
@@ -77,16 +91,18 @@ export class ProcessRunner implements TaskRunner {
     this.#table = new ProcessTable(clock);
     this.#secrets = new Secrets({ env, ...(secretsFile === undefined ? {} : { file: secretsFile }) });
     this.logs = new LogStore({ dataDir, clock, ...(logBytesMax === undefined ? {} : { bytesMax: logBytesMax }) });
+    this.#keptDir = join(dataDir, 'pooled');
     this.#guard = new Guard({
       clock,
       logger,
+      keptDir: this.#keptDir,
       workDir: options.workDir ?? workRoot(dataDir),
       ...(guardProgram === undefined ? {} : { program: guardProgram }),
     });
   }
 
   /**
-   * Ends what an earlier life left running, then starts the guard. Called by the first `start` too, whose task waits for
+   * Takes up what an earlier life left in pools, ends what else it left running, then starts the guard. Called by the first `start` too, whose task waits for
    * it; called before, its failure (a data directory that cannot be used) is seen at once.
    */
   async open(): Promise<void> {
@@ -95,15 +111,57 @@ export class ProcessRunner implements TaskRunner {
   }
 
   async #open(): Promise<string> {
-    const { clock, logger } = this.#options;
+    const { clock, logger, user } = this.#options;
     await mkdir(this.#options.dataDir, { recursive: true, mode: 0o700 });
     const workDir = this.#options.workDir ?? workRoot(await realpath(this.#options.dataDir));
-    const reaped: ReapedLeftovers = await reapLeftovers(workDir, this.#table, clock, this.#options.user);
+    const resumed = await this.#resumable();
+    const assignments = resumed.map(({ kept }) => kept.facts.assignment);
+    const spared = {
+      keys: new Set(assignments.map(({ task, fence }) => treeKey(task, fence))),
+      names: new Set(assignments.map((one) => workspaceName(one))),
+    };
+    const reaped: ReapedLeftovers = await reapLeftovers({ root: workDir, table: this.#table, clock, user, spared });
     if (reaped.processes > 0) logger.warn(reaped, 'killed tasks that an earlier life of this daemon left running');
     const descriptors = inheritableDescriptors();
     if (descriptors.length > 0) logger.warn({ descriptors }, 'tasks inherit descriptors this daemon was started with');
+    const root = await realpath(workDir);
+    for (const one of resumed) this.#resume(one, root);
     this.#guard.start();
-    return realpath(workDir);
+    return root;
+  }
+
+  /** What a pool of this daemon may still run. Of the rest nothing is kept: to the cluster those claims are lost. */
+  async #resumable(): Promise<ResumedRun[]> {
+    const { pool, logger } = this.#options;
+    const found = await KeptClaim.readAll(this.#keptDir, (err, file) =>
+      logger.warn({ file, err }, 'a claim that an earlier life of this daemon kept is not taken up'),
+    );
+    const resumed: ResumedRun[] = [];
+    for (const kept of found) {
+      const { plugin, assignment } = kept.facts;
+      const { task, attempt, delivery } = assignment;
+      const place = { spec: specOf(task), task, attempt, delivery };
+      try {
+        if (pool?.plugin({ plugin }) === undefined) throw new Error(`this node has no pool plugin ${plugin} any more`);
+        resumed.push({ kept, output: await TaskOutput.resume(this.logs, place, kept.place.logBytes) });
+      } catch (err) {
+        logger.warn({ task, err }, 'what a pool runs is not taken up');
+        await kept.forget();
+      }
+    }
+    return resumed;
+  }
+
+  #resume(resumed: ResumedRun, root: string): void {
+    const { pool, workspaces, logger } = this.#options;
+    const { plugin, assignment } = resumed.kept.facts;
+    const { task, fence, definition } = assignment;
+    pool?.spare({ task, fence, plugin });
+    const { workspace } = definition;
+    if (workspace !== undefined)
+      workspaces?.spare({ task, fence, ...(workspace.plugin === undefined ? {} : { plugin: workspace.plugin }) });
+    logger.info({ task, fence, offset: resumed.kept.place.taken }, 'a task that an earlier life started is taken up');
+    this.#add(new TaskRun(assignment, this.#deps(Promise.resolve(root)), resumed));
   }
 
   start(assignment: Assignment): RunningTask {
@@ -111,8 +169,19 @@ export class ProcessRunner implements TaskRunner {
     const known = this.#running.get(key) ?? this.#ended.get(key);
     if (known !== undefined) return known;
     this.#ready ??= this.#open();
-    const run = new TaskRun(assignment, {
-      ready: this.#ready,
+    const run = new TaskRun(assignment, this.#deps(this.#ready));
+    this.#add(run);
+    // Claimed just before the deadline, started after it: no timer would end it any more.
+    const { definition } = assignment;
+    if (definition.exclusive === true && this.#deadline !== undefined) {
+      if (this.#options.clock.mono() >= this.#deadline.termAtMs) run.endForLostSession(true, 0);
+    }
+    return run;
+  }
+
+  #deps(ready: Promise<string>): TaskRunDeps {
+    return {
+      ready,
       clock: this.#options.clock,
       logger: this.#options.logger,
       logs: this.logs,
@@ -126,15 +195,14 @@ export class ProcessRunner implements TaskRunner {
       outputBytesMax: this.#options.outputBytesMax ?? OUTPUT_BYTES_MAX,
       workspaces: this.#options.workspaces,
       pool: this.#options.pool,
-    });
+      keptDir: this.#keptDir,
+    };
+  }
+
+  #add(run: TaskRun): void {
+    const key = treeKey(run.assignment.task, run.assignment.fence);
     this.#running.set(key, run);
-    // Claimed just before the deadline, started after it: no timer would end it any more.
-    const { definition } = assignment;
-    if (definition.exclusive === true && this.#deadline !== undefined) {
-      if (this.#options.clock.mono() >= this.#deadline.termAtMs) run.endForLostSession(true, 0);
-    }
     void run.done.then(() => this.#onEnded(key, run));
-    return run;
   }
 
   #onEnded(key: string, run: TaskRun): void {
@@ -145,12 +213,16 @@ export class ProcessRunner implements TaskRunner {
     if (oldest !== undefined) this.#ended.delete(oldest);
   }
 
-  list(): readonly { readonly task: TaskId; readonly fence: string; readonly running: RunningTask }[] {
-    return [...this.#running.values()].map((run) => ({
-      task: run.assignment.task,
-      fence: run.assignment.fence,
-      running: run,
-    }));
+  list(): ReturnType<TaskRunner['list']> {
+    return [...this.#running.values()].map((running) => {
+      const { task, fence, nonce } = running.assignment;
+      return { task, fence, ...(nonce === undefined ? {} : { nonce }), running };
+    });
+  }
+
+  forget(task: TaskId, fence: string): void {
+    const key = treeKey(task, fence);
+    (this.#running.get(key) ?? this.#ended.get(key))?.forget();
   }
 
   setDeadline(deadline: SessionDeadline | undefined): void {
@@ -178,11 +250,17 @@ export class ProcessRunner implements TaskRunner {
     return this.#guard.pid;
   }
 
-  /** Cancels what runs (KILL after `graceMs`, default at once), waits for it, and ends the guard. */
-  async stop(options: { readonly graceMs?: number } = {}): Promise<void> {
+  /**
+   * Cancels what runs (KILL after `graceMs`, default at once), waits for it, and ends the guard. `leave`: what a pool runs and the
+   * next life of the daemon can take up is not cancelled.
+   */
+  async stop(options: { readonly graceMs?: number; readonly leave?: boolean } = {}): Promise<void> {
     for (const timer of this.#deadlineTimers) timer.cancel();
     const running = [...this.#running.values()];
-    for (const run of running) run.cancel({ graceMs: options.graceMs ?? 0 });
+    for (const run of running) {
+      if (options.leave === true) run.leave();
+      else run.cancel({ graceMs: options.graceMs ?? 0 });
+    }
     await Promise.all(running.map((run) => run.done));
     await this.#ready?.catch(() => undefined);
     await this.#guard.stop();

@@ -3,7 +3,7 @@ import type { LogPlace } from './logs/log-place.ts';
 import type { LogStore } from './logs/log-store.ts';
 import type { LogWriter } from './logs/log-writer.ts';
 import { Masker } from './masker.ts';
-import { OutputTail } from './output-tail.ts';
+import { OutputTail, TAIL_KEPT_BYTES } from './output-tail.ts';
 
 type Stream = 'stdout' | 'stderr';
 
@@ -15,11 +15,33 @@ export class TaskOutput {
   /** One per stream, since their bytes interleave; the first is used for single texts too. */
   #maskers = { stdout: new Masker([]), stderr: new Masker([]) };
 
-  constructor(logs: LogStore, place: LogPlace) {
+  /** `log`: one that goes on. Else a new one, from the start, so that a follower who comes before the first byte is served. */
+  constructor(logs: LogStore, place: LogPlace, log = logs.create(place)) {
     this.#logs = logs;
     this.#place = place;
-    // From the start, so that a follower who comes before the first byte is served.
-    this.#log = logs.create(place);
+    this.#log = log;
+  }
+
+  /** Goes on with an earlier life's log from `size` on; what is behind that is cut off, and comes again. Rejects if it is shorter. */
+  static async resume(logs: LogStore, place: LogPlace, size: number): Promise<TaskOutput> {
+    const output = new TaskOutput(logs, place, await logs.resume(place, size));
+    const offset = Math.max(0, size - TAIL_KEPT_BYTES);
+    if (offset < size) {
+      const { bytes, segments, ...chunk } = await logs.read({ ...place, offset, limit: TAIL_KEPT_BYTES });
+      for (const [i, segment] of segments.entries()) {
+        const end = segments[i + 1]?.offset;
+        const part = bytes.subarray(segment.offset - chunk.offset, end && end - chunk.offset);
+        if (segment.stream !== 'system') output.#tail.add(part);
+      }
+    }
+    return output;
+  }
+
+  /** How long the log is with all that came so far in its files; undefined: some is held back, since it may begin a secret. */
+  async settled(): Promise<number | undefined> {
+    await this.#log.flushed();
+    const { stdout, stderr } = this.#maskers;
+    return stdout.holds || stderr.holds ? undefined : this.#log.size;
   }
 
   /** From here on these values are not shown. */

@@ -61,10 +61,16 @@ const REFUSED_MAX = 1_000;
 
 export class HeldTasks {
   readonly #held = new Map<TaskId, Held>();
+  readonly #over: (held: Held) => void;
   /** Nonces of claims under way, whose outcome is not known yet. */
   readonly #claiming = new Set<string>();
-  /** Of claims that were refused because of a slot in use, the latest: by task and nonce, the `incarnation` they compared. */
+  /** Of claims that were refused because of anything but their entry, the latest: by task and nonce, the `incarnation` they compared. */
   readonly #refused = new Map<string, Revision>();
+
+  /** `over`: told of each claim once it is definite that it is none any more. */
+  constructor(over: (held: Held) => void = () => {}) {
+    this.#over = over;
+  }
 
   get size(): number {
     return this.#held.size;
@@ -89,6 +95,7 @@ export class HeldTasks {
   /** Removes it, unless the task is held under another nonce by now. */
   remove(held: Held): void {
     if (this.#held.get(held.task) === held) this.#held.delete(held.task);
+    this.#over(held);
   }
 
   /** A claim with this nonce is about to be sent. */
@@ -102,8 +109,8 @@ export class HeldTasks {
   }
 
   /**
-   * A claim was refused although its entry has not changed: the slot of its key was taken. What refused it can come undone, so a
-   * copy of the request that arrives later may still be applied.
+   * A claim was refused although its entry has not changed: the slot of its key was taken, or something all claims compare was
+   * another. What refused it can come undone, so a copy of the request that arrives later may still be applied.
    */
   refused(task: TaskId, nonce: string, incarnation: Revision): void {
     this.#refused.set(`${task} ${nonce}`, incarnation);

@@ -9,11 +9,13 @@
  *   6. look at every entry again: those claimed with a nonce that does not run here are claimed anew
  */
 import type { TaskRunner } from '@boi/core';
+import type { Revision } from '@boi/store';
 import type { Committer } from '../commit/commit.ts';
 import { handBack } from '../commit/hand-back.ts';
 import type { NodeDeps } from '../deps.ts';
 import { handOver } from '../placement/handover.ts';
 import { matches, placementFactsOf } from '../placement/placement.ts';
+import type { QueueEntry, Stored } from '../records.ts';
 import { type Held, type HeldTasks, newHeld } from './held.ts';
 import type { OwnQueue } from './own-queue.ts';
 import type { Runs } from './run.ts';
@@ -55,7 +57,7 @@ async function giveAwayMisfits(deps: NodeDeps, queue: OwnQueue): Promise<void> {
 
 async function stopStrays({ deps, queue, held, runs, runner }: RestartOptions): Promise<void> {
   const gone: Promise<unknown>[] = [];
-  for (const { task, fence, running } of runner.list()) {
+  for (const { task, fence, nonce, running } of runner.list()) {
     const known = held.get(task);
     if (known?.fence === fence) {
       // Stopped already when its entry was seen to be gone.
@@ -63,13 +65,13 @@ async function stopStrays({ deps, queue, held, runs, runner }: RestartOptions): 
       continue;
     }
     const entry = queue.entry(task);
-    // From an earlier life of the daemon: ours still, if nobody has written the entry since that claim.
-    if (entry?.record.claim !== undefined && entry.modRevision === fence) {
+    if (entry?.record.claim !== undefined && isOfClaim(entry, fence as Revision, nonce)) {
       const claim = newHeld({
         task,
         key: entry.key,
         nonce: entry.record.claim.nonce,
-        fence: entry.modRevision,
+        fence: fence as Revision,
+        revision: entry.modRevision,
         incarnation: deps.membership.snapshot().incarnationRevision,
         entry: entry.record,
         phase: 'running',
@@ -80,7 +82,16 @@ async function stopStrays({ deps, queue, held, runs, runner }: RestartOptions): 
     }
     deps.ctx.log.warn({ task, fence }, 'a task runs here without an entry; it is stopped');
     running.cancel({ force: true });
-    gone.push(running.done);
+    gone.push(running.done.then(() => runner.forget?.(task, fence)));
   }
   await Promise.all(gone);
+}
+
+/**
+ * What an earlier life of the daemon started is ours still if nobody has written the entry since that claim; or only to
+ * mark it, which the nonce tells: a mark keeps the claim and is all that others may do to it.
+ */
+function isOfClaim({ record, modRevision }: Stored<QueueEntry>, fence: Revision, nonce: string | undefined): boolean {
+  if (modRevision === fence) return true;
+  return nonce !== undefined && record.claim?.nonce === nonce && record.cancel !== undefined;
 }

@@ -68,6 +68,7 @@ export class Runs {
   attach(held: Held, running: NonNullable<Held['running']>): void {
     held.phase = 'running';
     held.running = running;
+    if (held.entry.cancel !== undefined) this.#cancel(held, held.entry.cancel.force === true);
     this.#await(held, running);
   }
 
@@ -191,6 +192,7 @@ export class Runs {
       attempt: entry.attempt,
       delivery: entry.deliveries,
       fence: held.fence,
+      nonce: held.nonce,
       ...learnt,
     });
     held.phase = 'running';

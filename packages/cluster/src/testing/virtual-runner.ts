@@ -40,6 +40,8 @@ interface Run {
 export class VirtualRunner implements TaskRunner {
   /** Every start, oldest first. */
   readonly witnesses: Witness[] = [];
+  /** Claims that are over, by task and fence. */
+  readonly forgotten: string[] = [];
   readonly #clock: Clock;
   readonly #script: Script;
   readonly #runs = new Map<string, Run>();
@@ -108,7 +110,14 @@ export class VirtualRunner implements TaskRunner {
   }
 
   list() {
-    return [...this.#runs.values()].map(({ task, fence, running }) => ({ task, fence, running }));
+    return [...this.#runs.values()].map(({ task, fence, witness, running }) => {
+      const { nonce } = witness.assignment;
+      return { task, fence, ...(nonce === undefined ? {} : { nonce }), running };
+    });
+  }
+
+  forget(task: TaskId, fence: string): void {
+    this.forgotten.push(`${task} ${fence}`);
   }
 
   setDeadline(deadline: { readonly termAtMs: number; readonly killAtMs: number } | undefined): void {

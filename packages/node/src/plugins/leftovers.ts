@@ -1,7 +1,8 @@
 /**
  * What a plugin still has and nobody needs: of an earlier life of this daemon, looked up as soon as the plugin is first ready; and of
- * this one, where it could not be cleared when its time had come. Keys are never used again, so whatever is listed and not of
- * this life is nobody's any more: the cluster has given those claims away, or will have them claimed anew under another fence.
+ * this one, where it could not be cleared when its time had come. Keys are never used again, so whatever is listed, not of
+ * this life and not taken up by it is nobody's any more: the cluster has given those claims away, or will have them claimed anew
+ * under another fence.
  *
  * Clearing is tried until it succeeds: every second while the plugin is ready, else at its next change of state. An unstable one becomes
  * ready only when an operator restarts it, and is cleared then.
@@ -45,7 +46,7 @@ export class Leftovers {
   readonly #stopping = new AbortController();
   #resolve: () => void = () => undefined;
   #working: Promise<void> = Promise.resolve();
-  /** Claims of this life, until everything else is cleared. */
+  /** Claims of this life, and those it takes up, until everything else is cleared. */
   #own: Set<string> | undefined = new Set();
 
   constructor(deps: LeftoversDeps) {
@@ -69,7 +70,7 @@ export class Leftovers {
     });
   }
 
-  /** Of this life: not to be cleared. To be called before the plugin hears of it. */
+  /** Of this life, or taken up by it: not to be cleared. To be called before the plugin hears of it. */
   spare(own: Left): void {
     this.#own?.add(keyOf(own));
   }

@@ -1,17 +1,28 @@
 /**
  * One run of a task by a pool plugin: spawned once, its output followed to its end through restarts of the plugin, then released.
  *
- * States: starting (the plugin is awaited, leftovers of an earlier life are cleared, Spawn) → following → released. A stop may
+ * States: starting (the plugin is awaited, leftovers of an earlier life are cleared, Spawn) → following → released. One that an
+ * earlier life of the daemon started begins with following, if the plugin still lists it. A stop may
  * come at any time. Before the spawn nothing has run, and nothing will; afterwards Cancel is sent with the grace, again by
  * force when it is over, and again to each new process of the plugin, which may have forgotten that it was asked.
  *
  * The offset counts what the node has taken; a tail that breaks is opened again there, so that no byte is missing or comes
  * twice. What cannot be followed any more ends as lost: the plugin is unstable, has forgotten the run, or does not end by force.
+ * What is left (the daemon gives up its start) runs on, unreleased, for the next life of the daemon.
  */
 import { type Clock, sleep, type Timer } from '@boi/core';
-import { cancelTask, type PluginSupervisor, releaseTask, spawnTask, type TaskEnd, tailTask } from '@boi/plugin-host';
+import {
+  cancelTask,
+  listTasks,
+  type PluginSupervisor,
+  releaseTask,
+  spawnTask,
+  type TaskEnd,
+  tailTask,
+} from '@boi/plugin-host';
 import type { Logger } from '@boi/system';
 import type { PoolEnd, PooledTask, PoolRun } from '@boi/worker';
+import { claimContext } from './claim-context.ts';
 import type { Leftovers } from './leftovers.ts';
 import { isBroken, throughRestarts } from './through-restarts.ts';
 
@@ -25,13 +36,15 @@ const RELEASE_MS_MAX = 30_000;
 export interface PooledRunDeps {
   readonly supervisor: PluginSupervisor;
   readonly leftovers: Leftovers;
+  /** Resolves when the plugins have been begun with: what is taken up is there before. */
+  readonly begun: Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly epoch: () => string | undefined;
 }
 
 export class PooledRun implements PooledTask {
-  readonly done: Promise<PoolEnd>;
+  readonly done: Promise<PoolEnd | 'left'>;
   readonly #run: PoolRun;
   readonly #deps: PooledRunDeps;
   readonly #key: { readonly taskId: string; readonly fence: string };
@@ -40,7 +53,8 @@ export class PooledRun implements PooledTask {
   readonly #over = new AbortController();
   #phase: 'starting' | 'spawning' | 'following' = 'starting';
   /** Of what was taken. */
-  #offset = 0;
+  #offset: number;
+  #left = false;
   #killAtMs: number | undefined;
   #killTimer: Timer | undefined;
 
@@ -48,6 +62,8 @@ export class PooledRun implements PooledTask {
     this.#run = run;
     this.#deps = deps;
     this.#key = { taskId: run.task, fence: run.fence };
+    this.#offset = run.resume?.offset ?? 0;
+    if (run.resume !== undefined) this.#phase = 'following';
     this.done = this.#live();
   }
 
@@ -70,29 +86,58 @@ export class PooledRun implements PooledTask {
     }
   }
 
-  async #live(): Promise<PoolEnd> {
+  leave(): void {
+    this.#left = true;
+    this.#givingUp.abort(new Error('it is left to run on'));
+  }
+
+  async #live(): Promise<PoolEnd | 'left'> {
+    const end = await this.#untilEnd();
+    this.#killTimer?.cancel();
+    this.#over.abort(new Error('it has ended'));
+    if (this.#left) return 'left';
+    await this.#run.onEnd?.(end);
+    if (this.#phase !== 'starting') await this.#release();
+    return end;
+  }
+
+  async #untilEnd(): Promise<PoolEnd> {
+    const { resume } = this.#run;
     try {
-      const { supervisor, clock, leftovers } = this.#deps;
-      const { signal } = this.#givingUp;
-      const { handle } = await throughRestarts({ supervisor, clock, signal }, async (channel) => {
-        // No task starts where an older copy of it still lives.
-        await orAborted(leftovers.cleared, signal);
-        // From here on it may run: a stop is told to the plugin.
-        this.#phase = 'spawning';
-        return spawnTask(channel, this.#request(), { context: this.#context(), signal });
-      });
+      await orAborted(this.#deps.begun, this.#givingUp.signal);
+      if (resume?.end !== undefined) return resume.end;
+      if (resume === undefined) await this.#spawn();
+      else if (!(await this.#find())) return { lost: 'its pool does not know it any more' };
       this.#phase = 'following';
-      this.#run.onStart(handle);
       this.#cancelAgain();
       return poolEnd(await this.#follow());
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       return this.#phase === 'following' ? { lost: message } : { startError: message };
-    } finally {
-      this.#killTimer?.cancel();
-      this.#over.abort(new Error('it has ended'));
-      if (this.#phase !== 'starting') await this.#release();
     }
+  }
+
+  async #spawn(): Promise<void> {
+    const { supervisor, clock, leftovers } = this.#deps;
+    const { signal } = this.#givingUp;
+    const { handle } = await throughRestarts({ supervisor, clock, signal }, async (channel) => {
+      // No task starts where an older copy of it still lives.
+      await orAborted(leftovers.cleared, signal);
+      // From here on it may run: a stop is told to the plugin.
+      this.#phase = 'spawning';
+      return spawnTask(channel, this.#request(), { context: this.#context(), signal });
+    });
+    this.#run.onStart(handle);
+  }
+
+  /** Whether the plugin still has it; if it runs, it is told as started. */
+  async #find(): Promise<boolean> {
+    const { supervisor, clock } = this.#deps;
+    const { signal } = this.#givingUp;
+    const listed = await throughRestarts({ supervisor, clock, signal }, (channel) => listTasks(channel));
+    const own = listed.find(({ taskId, fence }) => taskId === this.#key.taskId && fence === this.#key.fence);
+    if (own?.running === true) this.#run.onStart(own.handle);
+    return own !== undefined;
   }
 
   /** To the end, over as many processes of the plugin as it takes. */
@@ -107,8 +152,9 @@ export class PooledRun implements PooledTask {
           context: this.#context(),
           signal,
           onOutput: async ({ offset, stream, data }) => {
-            await this.#run.onOutput(stream, data);
+            const kept = await this.#run.onOutput(stream, data, offset + data.length);
             this.#offset = offset + data.length;
+            return kept;
           },
         });
       } catch (error) {
@@ -176,8 +222,7 @@ export class PooledRun implements PooledTask {
   }
 
   #context() {
-    const epoch = this.#deps.epoch();
-    return { fence: this.#run.fence, ...(epoch === undefined ? {} : { epoch }) };
+    return claimContext(this.#run, this.#deps.epoch());
   }
 }
 

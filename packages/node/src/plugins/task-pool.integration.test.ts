@@ -1,7 +1,7 @@
 /** Tasks that a pool plugin runs: pool-process as a program of its own, killed and started again under them. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { spawnTask } from '@boi/plugin-host';
+import { listTasks, releaseTask, spawnTask } from '@boi/plugin-host';
 import { systemClock } from '@boi/system';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { assignment, type TaskBench, taskBench } from './testing/task-bench.ts';
@@ -141,6 +141,130 @@ describe('a stop', () => {
     const now = systemClock.mono();
     bench.runner.setDeadline({ termAtMs: now + 50, killAtMs: now + 300 });
     expect(await running.done).toMatchObject({ outcome: 'cancelled', reason: 'lost' });
+  });
+});
+
+describe('a task of an earlier life of the daemon', () => {
+  /** Of what is listed from the start. */
+  const resumed = () => {
+    const [one, ...more] = bench.runner.list();
+    expect(more).toEqual([]);
+    if (one === undefined) throw new Error('nothing is taken up');
+    return one.running;
+  };
+  const listed = async () => (await listTasks(await bench.supervisor.untilReady())).map(({ taskId }) => taskId);
+
+  test('goes on: the log has every byte once, the end of its output is in the report, nothing is started twice', async () => {
+    const given = assignment(
+      `echo x >>${file('starts')}; (for i in 1 2 3 4 5; do head -c 100000 /dev/urandom; sleep 0.2; done; echo last) | tee ${file('written')}; echo a=1 >>"$BOI_OUTPUT"`,
+      { nonce: 'n1' },
+    );
+    bench.runner.start(given);
+    await bench.written(given, 150_000);
+    await bench.leave();
+    await bench.again();
+    expect(bench.runner.list()).toMatchObject([{ task: given.task, fence: given.fence, nonce: 'n1' }]);
+    const report = await resumed().done;
+    expect(report).toMatchObject({ outcome: 'succeeded', outputs: { a: '1' }, logBytes: 500_005 });
+    expect(report.tail.endsWith('last\n')).toBe(true);
+    expect((await bench.logOf(given)).equals(readFileSync(file('written')))).toBe(true);
+    expect(readFileSync(file('starts'), 'utf8')).toBe('x\n');
+    expect(await listed()).toEqual([]);
+    bench.runner.forget(given.task, given.fence);
+    await expect.poll(() => readdirSync(join(bench.lab.directory, 'data', 'pooled'))).toEqual([]);
+  });
+
+  test('that ended while the daemon was away has its end told, as often as the daemon dies before it is over', async () => {
+    const given = assignment(
+      `echo up; until [ -e ${file('go')} ]; do sleep 0.02; done; echo a=1 >>"$BOI_OUTPUT"; exit 0`,
+      {
+        definition: { timeoutMs: 3_600_000, verify: ['echo no; exit 4'] },
+      },
+    );
+    bench.runner.start(given);
+    await bench.written(given, 3);
+    await bench.leave();
+    writeFileSync(file('go'), '');
+    await expect
+      .poll(() => existsSync(join(file('state'), `${given.task}.${given.fence}`, 'end.json')), { timeout: 20_000 })
+      .toBe(true);
+    for (let life = 1; life <= 2; life++) {
+      await bench.again();
+      expect(await resumed().done).toMatchObject({ outcome: 'failed', reason: 'verify-failed', exitCode: 4 });
+      expect((await bench.logOf(given)).toString()).toBe('up\nno\n');
+      await bench.leave();
+    }
+    await bench.again();
+    bench.runner.forget(given.task, given.fence);
+  });
+
+  test('that the pool does not know any more is lost', async () => {
+    const given = assignment('sleep 3600');
+    const running = bench.runner.start(given);
+    await expect.poll(listed, { timeout: 20_000 }).toEqual([given.task]);
+    await bench.leave();
+    expect(await running.done).toMatchObject({ outcome: 'cancelled', reason: 'lost' });
+    const other = bench.lab.supervisor({ ...bench.supervisor.config });
+    await other.start();
+    await releaseTask(await other.untilReady(), { taskId: given.task, fence: given.fence });
+    await other.stop();
+    await bench.again();
+    expect(await resumed().done).toMatchObject({
+      outcome: 'failed',
+      reason: 'lost',
+      message: 'its pool does not know it any more',
+    });
+  });
+
+  test('is stopped like any other, before its plugin is ready even, and by what is left of its timeout', async () => {
+    const given = assignment('trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.02; done');
+    bench.runner.start(given);
+    await bench.written(given, 3);
+    await bench.leave();
+    await bench.again();
+    const running = resumed();
+    running.cancel();
+    expect(await running.done).toMatchObject({ outcome: 'cancelled', exitCode: 3 });
+    expect((await bench.logOf(given)).toString()).toMatch(/^up\n(Terminated\n)?bye\n$/);
+    bench.runner.forget(given.task, given.fence);
+
+    const timed = assignment('echo up; sleep 3600', { definition: { timeoutMs: 2_000 } });
+    bench.runner.start(timed);
+    await bench.written(timed, 3);
+    await bench.leave();
+    await bench.again();
+    expect(await resumed().done).toMatchObject({ outcome: 'timed-out' });
+  });
+
+  test('has its secrets masked still; with other secrets its output is not read, and it is ended', async () => {
+    const run = `echo "it is $TOKEN"; until [ -e ${file('go')} ]; do sleep 0.02; done; printf %s "$TOKEN" | head -c 9; sleep 0.2; printf %s "$TOKEN" | tail -c +10; echo`;
+    const given = assignment(run, { definition: { secrets: ['TOKEN'] } });
+    bench.runner.start(given);
+    await bench.written(given, 10);
+    await bench.leave();
+    writeFileSync(file('go'), '');
+    await bench.again();
+    expect(await resumed().done).toMatchObject({ outcome: 'succeeded', tail: 'it is ***\n***\n' });
+    expect((await bench.logOf(given)).toString()).toBe('it is ***\n***\n');
+    bench.runner.forget(given.task, given.fence);
+
+    const other = assignment('echo up; sleep 3600', { definition: { secrets: ['TOKEN'] } });
+    bench.runner.start(other);
+    await bench.written(other, 3);
+    await bench.leave();
+    await bench.again({ PATH: process.env.PATH, BOI_SECRET_TOKEN: 'another' });
+    expect(await resumed().done).toMatchObject({ reason: 'lost', message: expect.stringContaining('a secret of it') });
+    expect(await listed()).toEqual([]);
+  });
+
+  test('that is exclusive is not taken up: its pool is made to end it', async () => {
+    const given = assignment('echo up; sleep 3600', { definition: { exclusive: true } });
+    bench.runner.start(given);
+    await bench.written(given, 3);
+    await bench.leave();
+    await bench.again();
+    expect(bench.runner.list()).toEqual([]);
+    expect(await listed()).toEqual([]);
   });
 });
 

@@ -12,8 +12,14 @@ import {
   type WorkspaceProvider,
   WorkspaceRefused,
 } from '@boi/worker';
+import { claimContext } from './claim-context.ts';
 import { Leftovers, type TaskPluginDeps } from './leftovers.ts';
 import { throughRestarts } from './through-restarts.ts';
+
+interface Found {
+  readonly supervisor: PluginSupervisor;
+  readonly leftovers: Leftovers;
+}
 
 export class WorkspacePlugins implements WorkspaceProvider {
   readonly #deps: TaskPluginDeps;
@@ -30,7 +36,11 @@ export class WorkspacePlugins implements WorkspaceProvider {
           log,
           list: async (channel) => (await listWorkspaces(channel)).filter(({ kept }) => !kept),
           clear: (channel, { taskId, fence }) =>
-            cleanupWorkspace(channel, { taskId, fence, keep: false }, { context: { fence } }),
+            cleanupWorkspace(
+              channel,
+              { taskId, fence, keep: false },
+              { context: this.#context({ task: taskId, fence }) },
+            ),
         }),
     );
   }
@@ -42,6 +52,11 @@ export class WorkspacePlugins implements WorkspaceProvider {
 
   async stop(): Promise<void> {
     await Promise.all(this.#leftovers.map((leftovers) => leftovers.stop()));
+  }
+
+  spare({ task, fence, plugin }: Parameters<WorkspaceProvider['spare']>[0]): void {
+    // Without its plugin there is nothing that could clear it.
+    this.#find(plugin)?.leftovers.spare({ taskId: task, fence });
   }
 
   async prepare(
@@ -60,7 +75,7 @@ export class WorkspacePlugins implements WorkspaceProvider {
     };
     try {
       const { path, env, version } = await throughRestarts({ ...this.#deps, supervisor, signal }, (channel) =>
-        prepareWorkspace(channel, request, { signal, context: this.#context(fence) }),
+        prepareWorkspace(channel, request, { signal, context: this.#context({ task, fence }) }),
       );
       return { path, env, version };
     } catch (error) {
@@ -74,7 +89,7 @@ export class WorkspacePlugins implements WorkspaceProvider {
     const request = { taskId: task, fence, keep, pushBranch };
     try {
       const { keptPath, pushedVersion } = await throughRestarts({ ...this.#deps, supervisor, signal }, (channel) =>
-        cleanupWorkspace(channel, request, { signal, context: this.#context(fence) }),
+        cleanupWorkspace(channel, request, { signal, context: this.#context({ task, fence }) }),
       );
       return { ...(keptPath === '' ? {} : { keptPath }), ...(pushedVersion === '' ? {} : { pushedVersion }) };
     } catch (error) {
@@ -84,18 +99,21 @@ export class WorkspacePlugins implements WorkspaceProvider {
     }
   }
 
-  #plugin(name: string | undefined): { readonly supervisor: PluginSupervisor; readonly leftovers: Leftovers } {
+  #plugin(name: string | undefined): Found {
+    const found = this.#find(name);
+    if (found === undefined) throw new Error(`this node has no workspace plugin ${name ?? ''}`.trimEnd());
+    return found;
+  }
+
+  #find(name: string | undefined): Found | undefined {
     const { supervisors } = this.#deps;
     const at = name === undefined ? 0 : supervisors.findIndex(({ config }) => config.name === name);
     const [supervisor, leftovers] = [supervisors[at], this.#leftovers[at]];
-    if (supervisor === undefined || leftovers === undefined)
-      throw new Error(`this node has no workspace plugin ${name ?? ''}`.trimEnd());
-    return { supervisor, leftovers };
+    return supervisor === undefined || leftovers === undefined ? undefined : { supervisor, leftovers };
   }
 
-  #context(fence: string) {
-    const epoch = this.#deps.epoch();
-    return { fence, ...(epoch === undefined ? {} : { epoch }) };
+  #context(claim: { readonly task: string; readonly fence: string }) {
+    return claimContext(claim, this.#deps.epoch());
   }
 }
 

@@ -72,12 +72,15 @@ export interface TailOptions {
   readonly fromOffset: number;
   readonly context?: CallContext;
   readonly signal?: AbortSignal;
-  /** Called for each piece in order; the next is read when it has resolved, and then this one is acknowledged. */
+  /**
+   * Called for each piece in order; the next is read when it has resolved, and then this one is acknowledged, with all before
+   * it; unless it answers false: it is not kept yet.
+   */
   onOutput(chunk: {
     readonly offset: number;
     readonly stream: 'stdout' | 'stderr';
     readonly data: Buffer;
-  }): Promise<void> | void;
+  }): Promise<boolean> | boolean;
 }
 
 /** Follows a run to its end. Rejects if the stream breaks: call again with the offset after the last piece handled. */
@@ -106,9 +109,9 @@ export async function tailTask(channel: PluginChannel, key: RunKey, options: Tai
       answer.done();
       if (chunk === undefined || chunk === null) continue;
       const name = chunk.stream === 'OUTPUT_STREAM_STDERR' ? 'stderr' : 'stdout';
-      await options.onOutput({ offset, stream: name, data: chunk.data });
+      const kept = await options.onOutput({ offset, stream: name, data: chunk.data });
       offset += size;
-      stream.write({ acknowledgedOffset: String(offset) });
+      if (kept) stream.write({ acknowledgedOffset: String(offset) });
     }
   } catch (error) {
     throw isServiceError(error) ? channel.failure(error) : error;

@@ -100,6 +100,7 @@ export const poolChecks: readonly Check[] = [
           onOutput: ({ data }) => {
             read += data.toString();
             if (++parts % 2 === 0) leave.abort();
+            return true;
           },
         }).catch((error: unknown) => expect(leave.signal.aborted, String(error)));
         if (parts === 4) channel = await bench.crash();
@@ -188,6 +189,7 @@ export const poolChecks: readonly Check[] = [
         onOutput: async ({ data }) => {
           bytes += data.length;
           await sleep(bench.clock, 5);
+          return true;
         },
       });
       expect(bytes === 8_000_000, `${bytes} bytes arrived`);
@@ -251,6 +253,7 @@ async function follow(
       const act = first;
       first = undefined;
       await act?.();
+      return true;
     },
   });
   return { end, ...text };

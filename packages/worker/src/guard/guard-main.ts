@@ -3,9 +3,11 @@
  * the deadline of the session, and acts when the daemon cannot:
  *  - its input closes (the daemon was killed): KILL to every tree at once, then exit;
  *  - a deadline passes (the daemon is stopped or hangs): TERM, then KILL to the trees of exclusive tasks.
- * It holds nothing else and imports next to nothing, so that it stays small. Argument: the daemon's work directory, in
- * which `BOI_OUTPUT` of each of its tasks lies; thus also a task is found that the daemon had no time to tell of.
+ * It holds nothing else and imports next to nothing, so that it stays small. Arguments: the daemon's work directory, in
+ * which `BOI_OUTPUT` of each of its tasks lies; thus also a task is found that the daemon had no time to tell of. And the directory
+ * of what a pool runs for it: that is left alone, since the daemon's next life takes it up.
  */
+import { keptKeys } from '../pooled/kept-keys.ts';
 import { ProcessScanner, signalProcess, type TreeRoot, treeKey } from '../processes/process-scan.ts';
 import { type GuardDeadline, type GuardMessage, isPast, monotonicMs } from './guard-protocol.ts';
 
@@ -16,6 +18,7 @@ const KILL_EVERY_MS = 20;
 const KILL_ROUNDS_MAX = 500;
 
 const workPrefix = `${process.argv[2] ?? ''}/`;
+const keptDir = process.argv[3];
 const scanner = new ProcessScanner();
 const trees = new Map<string, { root: TreeRoot; exclusive: boolean; sent: 'SIGTERM' | 'SIGKILL' | undefined }>();
 let deadline: GuardDeadline | undefined;
@@ -70,9 +73,13 @@ function tick(): void {
 /** A new daemon may start tasks while this runs; their fences are new, so only what is known at this moment is killed. */
 function daemonDied(): void {
   if (ticking !== undefined) clearInterval(ticking);
+  const kept = keptDir === undefined ? undefined : keptKeys(keptDir);
   const roots = [
     ...[...trees.values()].map((tree) => tree.root),
-    ...scanner.scan(monotonicMs()).rootsUnder(workPrefix),
+    ...scanner
+      .scan(monotonicMs())
+      .rootsUnder(workPrefix)
+      .filter(({ task, fence }) => kept?.has(treeKey(task, fence)) !== true),
   ];
   let rounds = 0;
   const round = () => {

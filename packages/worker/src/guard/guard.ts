@@ -21,6 +21,8 @@ export interface GuardOptions {
   readonly logger: Logger;
   /** Directory in which `BOI_OUTPUT` of every task lies. */
   readonly workDir: string;
+  /** Where the claims are kept whose tasks a pool runs: those it leaves alone. */
+  readonly keptDir: string;
   /** The guard's program. Default: beside this module when built, else in this package's `dist`. */
   readonly program?: string;
 }
@@ -114,9 +116,9 @@ export class Guard {
   }
 
   #spawn(): void {
-    const { logger, workDir, clock } = this.#options;
+    const { logger, workDir, keptDir, clock } = this.#options;
     const program = this.#options.program ?? guardProgram();
-    const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, program, workDir], {
+    const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, program, workDir, keptDir], {
       detached: true,
       stdio: ['pipe', 'ignore', 'inherit'],
       env: {},

@@ -78,6 +78,15 @@ export class LogStore {
     return writer;
   }
 
+  /** The writer of a log that an earlier life began, from `size` on: what is behind that is cut off. Rejects if it is shorter. */
+  async resume(place: LogPlace, size: number): Promise<LogWriter> {
+    const name = logName(place);
+    const { bytesMax = BYTES_MAX, clock } = this.#options;
+    const writer = await LogWriter.resume({ dir: join(this.#root, place.spec), name, bytesMax, clock }, size);
+    this.#live.set(name, writer);
+    return writer;
+  }
+
   /** To be called after the writer's `end`: readers of the files take over from here. */
   forget(place: LogPlace): void {
     this.#live.delete(logName(place));

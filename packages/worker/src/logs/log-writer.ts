@@ -12,6 +12,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '@boi/core';
+import { cutLog, type Part } from './cut-log.ts';
 import { encodeMarks, type LogStream, type Mark, type MarkKind } from './log-index.ts';
 
 /** More than this waits for the disk: the pipe is paused. Four reads of a pipe. */
@@ -34,11 +35,6 @@ export interface LogWriterOptions {
   readonly name: string;
   readonly bytesMax: number;
   readonly clock: Clock;
-}
-
-interface Part {
-  readonly start: number;
-  bytes: number;
 }
 
 export class LogWriter {
@@ -73,6 +69,19 @@ export class LogWriter {
     this.failed = new Promise((resolve) => {
       this.#onFailed = resolve;
     });
+  }
+
+  /** One that goes on at `size`, behind what an earlier life wrote; what is there beyond is cut off. Rejects if there is less. */
+  static async resume(options: LogWriterOptions, size: number): Promise<LogWriter> {
+    const writer = new LogWriter(options);
+    const { parts, last } = await cutLog(options.dir, options.name, size);
+    if (parts.length > 0) writer.#parts.splice(0, 1, ...parts);
+    writer.#queuedTo = size;
+    writer.#writtenTo = size;
+    writer.#marked = size >= writer.#headBytesMax;
+    writer.#marksWritten = last === undefined ? 0 : last.count;
+    writer.#last = last?.mark;
+    return writer;
   }
 
   /** Bytes on disk, those removed by the cap included. */
@@ -113,6 +122,11 @@ export class LogWriter {
     return new Promise((resolve) => this.#drained.push(resolve));
   }
 
+  /** Resolves when all that was queued is written, or the disk has refused. */
+  async flushed(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
   /** Resolves at the next growth or the end. */
   changed(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -128,7 +142,7 @@ export class LogWriter {
 
   /** Writes what waits and the end mark, closes. Never rejects; a disk error is in {@link error}. */
   async end(): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing;
+    await this.flushed();
     if (this.#ended) return;
     this.#mark('end', this.#writtenTo);
     this.#ended = true;

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type LogPlace, parseLogFile } from './log-place.ts';
 import { LogStore } from './log-store.ts';
+import type { LogWriter } from './log-writer.ts';
 import { planSweep, RetentionService, type StoredLog, type SweepReport, sweepLogs } from './retention.ts';
 
 let base: string;
@@ -44,6 +45,56 @@ async function readAll(of: LogStore, at: LogPlace): Promise<{ text: string; stre
 const writes = fc.array(fc.tuple(fc.constantFrom('stdout' as const, 'stderr' as const), fc.nat(50)), { maxLength: 40 });
 
 describe('a log', () => {
+  test('is gone on with by another life of the daemon as if nothing had been, wherever the first one died', async () => {
+    const cap = fc.constantFrom(2 ** 30, 1_000);
+    await fc.assert(
+      fc.asyncProperty(writes, fc.nat(40), fc.nat(2), cap, async (given, kept, died, bytesMax) => {
+        const options = { dataDir: base, clock, bytesMax };
+        const pieces = given.map(([stream, length], i) => [stream, Buffer.alloc(length, 97 + (i % 26))] as const);
+        const write = (writer: LogWriter, some: typeof pieces) => {
+          for (const [stream, bytes] of some) writer.write(stream, bytes);
+          return writer.flushed();
+        };
+        const whole = place();
+        const unbroken = new LogStore(options);
+        const writer = unbroken.create(whole);
+        await write(writer, pieces);
+        await writer.end();
+        unbroken.forget(whole);
+
+        const broken = place();
+        const first = new LogStore(options).create(broken);
+        await write(first, pieces.slice(0, kept));
+        const { size } = first;
+        await write(first, pieces.slice(kept, kept + died));
+        await first.end();
+        const after = new LogStore(options);
+        const second = await after.resume(broken, size);
+        expect(second.size).toBe(size);
+        const following = readAll(after, broken);
+        await write(second, pieces.slice(kept));
+        await second.end();
+        after.forget(broken);
+        const ends = await Promise.all([unbroken.state(whole), after.state(broken)]);
+        expect(ends[1]).toEqual(ends[0]);
+        const { text, streams } = await readAll(unbroken, whole);
+        expect(await readAll(after, broken)).toMatchObject({ text, streams });
+        if (bytesMax > 1_000) expect((await following).text).toBe(text);
+        else await following;
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('is not gone on with behind its end', async () => {
+    const at = place();
+    const writer = new LogStore({ dataDir: base, clock }).create(at);
+    writer.write('stdout', Buffer.from('four'));
+    await writer.end();
+    await expect(new LogStore({ dataDir: base, clock }).resume(at, 5)).rejects.toThrow('4 bytes of the 5');
+    await expect(new LogStore({ dataDir: base, clock }).resume(place(), 1)).rejects.toThrow('0 bytes of the 1');
+  });
+
   test('comes back as it was written, each byte with its stream, whatever the sizes; a stranger reads the same from disk', async () => {
     await fc.assert(
       fc.asyncProperty(writes, async (given) => {

@@ -49,6 +49,12 @@ export class BorrowedWorkspace {
     }
   }
 
+  /** One that was prepared in an earlier life of the daemon. */
+  adopt({ path, version }: Omit<PreparedWorkspace, 'env'>): PreparedWorkspace {
+    this.#prepared = { path, env: {}, version };
+    return this.#prepared;
+  }
+
   /** What the end of the task is once its workspace has been given back. Called exactly once after a workspace was prepared. */
   async giveBack(ending: Ending): Promise<Ending> {
     const { request } = this.#deps;

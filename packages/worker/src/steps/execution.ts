@@ -27,4 +27,6 @@ export interface Execution {
   run(commands: readonly Command[], workspace: Workspace, env: Readonly<Record<string, string>>): Promise<Executed>;
   /** TERM, KILL after `graceMs`; nothing further is started. A later call can only shorten the wait. */
   stop(graceMs: number): void;
+  /** What can go on without this daemon is left to its next life; `run` rejects then. */
+  leave?(): void;
 }

@@ -36,10 +36,10 @@ export interface WorkspaceOptions {
 
 export async function prepareWorkspace(
   root: string,
-  { task, attempt, delivery }: Assignment,
+  assignment: Assignment,
   { dir, user, apart = false }: WorkspaceOptions,
 ): Promise<WorkspaceResult> {
-  const fresh = join(root, `${task}.${attempt}.${delivery}`);
+  const fresh = join(root, workspaceName(assignment));
   const problem = dir === undefined ? undefined : await workdirProblem(dir);
   if (problem !== undefined) return { reason: 'workspace-failed', message: problem };
   if (user !== undefined || apart) return prepareApart(fresh, dir, user);
@@ -58,26 +58,39 @@ export async function prepareWorkspace(
   return { workspace: { dir: fresh, outputPath, beside, made, remove } };
 }
 
+/** The directory of a task that an earlier life of the daemon prepared `apart`. */
+export function adoptWorkspace(root: string, assignment: Assignment, dir: string | undefined): Workspace {
+  return apartAt(join(root, workspaceName(assignment)), dir, undefined);
+}
+
+/** In the directory of all workspaces. */
+export function workspaceName({ task, attempt, delivery }: Assignment): string {
+  return `${task}.${attempt}.${delivery}`;
+}
+
 async function prepareApart(
   top: string,
   dir: string | undefined,
   user: TaskUser | undefined,
 ): Promise<WorkspaceResult> {
-  const own = join(top, 'work');
   const make = (path: string) => (user === undefined ? makeFresh(path) : makeOwned(path, user));
   try {
     await make(top);
-    if (dir === undefined) await make(own);
+    if (dir === undefined) await make(join(top, 'work'));
   } catch (error) {
     return { reason: 'disk', message: `cannot make the work directory: ${(error as Error).message}` };
   }
+  return { workspace: apartAt(top, dir, user) };
+}
+
+function apartAt(top: string, dir: string | undefined, user: TaskUser | undefined): Workspace {
   const remove = () =>
     (user === undefined ? rm(top, { recursive: true, force: true }) : removeOwned(top, user)).then(
       () => undefined,
       (error: Error) => error,
     );
   const beside = (name: string) => join(top, name);
-  return { workspace: { dir: dir ?? own, outputPath: join(top, 'output'), beside, made: [], remove } };
+  return { dir: dir ?? join(top, 'work'), outputPath: join(top, 'output'), beside, made: [], remove };
 }
 
 async function workdirProblem(dir: string): Promise<string | undefined> {

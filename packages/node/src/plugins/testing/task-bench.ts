@@ -34,9 +34,13 @@ export function assignment(run: string, change: Change = {}): Assignment {
 
 export interface TaskBench {
   readonly lab: Lab;
+  /** Of the present life. */
   readonly supervisor: PluginSupervisor;
   readonly plugins: TaskPlugins;
   readonly runner: ProcessRunner;
+  /** Ends this life of the worker as if its daemon gave up; what is kept runs on. The next one begins with other secrets, perhaps. */
+  leave(): Promise<void>;
+  again(secrets?: Readonly<Record<string, string | undefined>>): Promise<void>;
   logOf(given: Assignment): Promise<Buffer>;
   /** Resolves when the log has so many bytes. */
   written(given: Assignment, bytes: number): Promise<void>;
@@ -45,9 +49,10 @@ export interface TaskBench {
 
 const programs = new Map<string, Promise<string>>();
 
+/** `folder`: of a plugin of this repository, or the path of a source file. */
 function programOf(folder: string): Promise<string> {
-  const main = join(import.meta.dirname, '../../../../../plugins', folder, 'src/main.ts');
-  const known = programs.get(folder) ?? bundleProgram(main);
+  const main = folder.endsWith('.ts') ? folder : join('plugins', folder, 'src/main.ts');
+  const known = programs.get(folder) ?? bundleProgram(join(import.meta.dirname, '../../../../..', main));
   programs.set(folder, known);
   return known;
 }
@@ -62,42 +67,62 @@ export async function taskBench(
   const lab = await openLab();
   const program = await programOf(folder);
   const command = { name: 'it', kind, command: process.execPath, args: [program, ...args(lab.directory)] };
-  const supervisor = lab.supervisor(command, { restartDelayMs: 50 });
   const log = createLogger({ name: 'test', level: 'silent' });
-  const plugins = new TaskPlugins({ supervisors: [supervisor], clock: systemClock, log, epoch: () => '7' });
-  const { workspaces, pool } = plugins;
-  const runner = new ProcessRunner({
-    dataDir: join(lab.directory, 'data'),
-    clock: systemClock,
-    logger: log,
-    env,
-    ...(workspaces === undefined ? {} : { workspaces }),
-    ...(pool === undefined ? {} : { pool }),
-  });
-  await runner.open();
+  const live = async (secrets: Readonly<Record<string, string | undefined>>) => {
+    const supervisor = lab.supervisor(command, { restartDelayMs: 50 });
+    const plugins = new TaskPlugins({ supervisors: [supervisor], clock: systemClock, log, epoch: () => '7' });
+    const { workspaces, pool } = plugins;
+    const runner = new ProcessRunner({
+      dataDir: join(lab.directory, 'data'),
+      clock: systemClock,
+      logger: log,
+      env: secrets,
+      ...(workspaces === undefined ? {} : { workspaces }),
+      ...(pool === undefined ? {} : { pool }),
+    });
+    await runner.open();
+    return { supervisor, plugins, runner };
+  };
+  let life = await live(env);
   return {
     lab,
-    supervisor,
-    plugins,
-    runner,
+    get supervisor() {
+      return life.supervisor;
+    },
+    get plugins() {
+      return life.plugins;
+    },
+    get runner() {
+      return life.runner;
+    },
+    leave: async () => {
+      await life.runner.stop({ leave: true });
+      await life.plugins.stop();
+      await life.supervisor.stop();
+    },
+    again: async (secrets = env) => {
+      life = await live(secrets);
+      await life.supervisor.start();
+      life.plugins.start();
+    },
     logOf: async (given) => {
       const parts: Buffer[] = [];
       const place = { ...given, offset: 0, signal: new AbortController().signal };
-      for await (const { bytes } of runner.logs.follow(place)) parts.push(bytes);
+      for await (const { bytes } of life.runner.logs.follow(place)) parts.push(bytes);
       return Buffer.concat(parts);
     },
     written: async (given, bytes) => {
       let seen = 0;
       const place = { ...given, offset: 0, signal: AbortSignal.timeout(30_000) };
-      for await (const chunk of runner.logs.follow(place)) {
+      for await (const chunk of life.runner.logs.follow(place)) {
         seen += chunk.bytes.length;
         if (seen >= bytes) return;
       }
       throw new Error(`the log ended with ${seen} of ${bytes} bytes`);
     },
     close: async () => {
-      await runner.stop();
-      await plugins.stop();
+      await life.runner.stop();
+      await life.plugins.stop();
       await lab.close();
     },
   };
