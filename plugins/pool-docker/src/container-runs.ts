@@ -10,7 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { containersWith, type Docker, nameOf, refusalOf, remove, stateOf, statusOf, Turns } from '@boi/docker-engine';
 import { type Call, type Introduction, type PoolPlugin, type pool, Refusal, type RunKey } from '@boi/plugin-sdk';
 import { containerName, containerOptions, LABELS } from './container-options.ts';
-import { type Phase, phaseOf } from './ending.ts';
+import { INIT_WORDS_BYTES_MAX, mayNotHaveStarted, type Phase, phaseOf, startFailureOf } from './ending.ts';
 import { LogFrames } from './log-frames.ts';
 import type { Settings } from './settings.ts';
 
@@ -72,7 +72,10 @@ export class ContainerRuns implements PoolPlugin {
       }
       if (signal.aborted) return;
       if (seen.phase === 'ended') {
-        yield { end: { ...seen.end, endOffset: String(offset) } };
+        const startFailure = await this.#startFailure(container, seen.end, offset, signal);
+        const { exitCode, ...times } = seen.end;
+        const end = startFailure === undefined ? seen.end : { ...times, startFailure };
+        yield { end: { ...end, endOffset: String(offset) } };
         return;
       }
       await pause(LOOK_EVERY_MS);
@@ -138,6 +141,14 @@ export class ContainerRuns implements PoolPlugin {
     } catch (error) {
       if (!signal.aborted) throw refusalOf(error);
     }
+  }
+
+  /** What the init of the container says in its log. */
+  async #startFailure(container: Docker.Container, end: pool.TaskEnd, bytes: number, signal: AbortSignal) {
+    if (bytes > INIT_WORDS_BYTES_MAX || !mayNotHaveStarted(end)) return undefined;
+    const parts: Buffer[] = [];
+    for await (const { data } of this.#output(container, 0, signal)) parts.push(data);
+    return startFailureOf(Buffer.concat(parts).toString());
   }
 
   /** A claim that was taken away may call late, when the task runs for its successor already, here or on another node. */

@@ -1,6 +1,6 @@
 import type { ContainerState } from '@boi/docker-engine';
 import { describe, expect, test } from 'vitest';
-import { phaseOf } from './ending.ts';
+import { mayNotHaveStarted, phaseOf, startFailureOf } from './ending.ts';
 
 const NEVER = '0001-01-01T00:00:00Z';
 const FROM = '2026-01-02T03:04:05.678901234Z';
@@ -42,5 +42,25 @@ describe('a container', () => {
   ])('that ended with %j is told as %j', (change, how) => {
     const times = { startedAtMs: String(Date.parse('2026-01-02T03:04:05.678Z')), endedAtMs: String(Date.parse(TO)) };
     expect(ended(change)).toEqual({ phase: 'ended', end: { ...how, ...times } });
+  });
+});
+
+test('a program that ends at once does not end before it began', () => {
+  const [StartedAt, FinishedAt] = ['2026-11-21T19:42:49.460486331Z', '2026-11-21T19:42:49.448772425Z'];
+  const atMs = String(Date.parse(StartedAt));
+  expect(ended({ StartedAt, FinishedAt })).toMatchObject({ end: { startedAtMs: atMs, endedAtMs: atMs } });
+});
+
+describe('a program that the init of the container could not start', () => {
+  test('is told by what the init wrote, if nothing else was written', () => {
+    const words = '[FATAL tini (7)] exec /no/such/program failed: No such file or directory\n';
+    expect(startFailureOf(words)).toBe('/no/such/program: No such file or directory');
+    for (const written of ['', 'sh: 1: nothing: not found\n', `before\n${words}`, `${words}after\n`])
+      expect(startFailureOf(written)).toBeUndefined();
+    expect(
+      [0, 1, 126, 127, 128, undefined].filter((exitCode) =>
+        mayNotHaveStarted(exitCode === undefined ? {} : { exitCode }),
+      ),
+    ).toEqual([126, 127]);
   });
 });
