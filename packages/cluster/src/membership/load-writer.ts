@@ -1,8 +1,11 @@
 /**
  * Publishes this node's load under `load/{nod}`, bound to the session's lease: at most one write a second, only when it
- * changed; a change of health is not kept waiting. A write that fails or whose outcome is unknown is not repeated for its own sake; the next one carries the truth.
+ * changed; a change of health is not kept waiting. A write that fails or whose outcome is unknown is not repeated for its own sake;
+ * the next one carries the truth. Each compares the one before, so that a late copy of an older write cannot take its place: what is
+ * written last may have to stand for hours.
  */
 import type { Timer } from '@boi/core';
+import { ABSENT, type Revision, unchanged } from '@boi/store';
 import type { ClusterContext } from '../context.ts';
 import { codecs, type LoadRecord } from '../records.ts';
 import type { NodeSession } from './session.ts';
@@ -13,8 +16,8 @@ export class LoadWriter {
   readonly #ctx: ClusterContext;
   readonly #session: NodeSession;
   readonly #load: () => LoadRecord;
-  /** What the store has for this epoch. */
-  #written: { epoch: string; value: string } | undefined;
+  /** What the store has for this epoch; without a value where that is not known. */
+  #written: { readonly epoch: Revision; readonly revision: Revision; readonly value?: string } | undefined;
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
   #stopped = false;
@@ -54,18 +57,34 @@ export class LoadWriter {
     const lease = this.#session.lease;
     if (epoch === undefined || lease === undefined) return;
     const value = codecs.load.encode(this.#load());
-    if (this.#written?.epoch === epoch && this.#written.value === value) return;
+    // Registering wrote the first, with the record.
+    const before = this.#written?.epoch === epoch ? this.#written : { epoch, revision: epoch };
+    if (before.value === value) return;
     this.#lastMono = this.#ctx.clock.mono();
+    const key = keys.load(this.#session.node);
+    this.#written = { epoch, revision: before.revision };
     try {
       const answer = await store.txn({
-        compares: this.#session.compares(),
-        success: [{ op: 'put', key: keys.load(this.#session.node), value, lease }],
+        compares: [...this.#session.compares(), unchanged(key, before.revision)],
+        success: [{ op: 'put', key, value, lease }],
+        failure: [
+          { op: 'get', key: keys.node(this.#session.node) },
+          { op: 'get', key },
+        ],
       });
-      this.#written = answer.outcome === 'applied' ? { epoch, value } : undefined;
-      if (answer.outcome === 'refused') this.#session.lose('its record is gone');
-      if (answer.outcome === 'unknown') this.changed();
+      if (answer.outcome === 'applied') {
+        this.#written = { epoch, revision: answer.revision, value };
+        return;
+      }
+      if (answer.outcome === 'refused') {
+        const [record, load] = answer.answers;
+        if (record?.op !== 'get' || record.kv?.createRevision !== epoch)
+          return this.#session.lose('its record is gone');
+        const revision = load?.op === 'get' ? load.kv?.modRevision : undefined;
+        this.#written = { epoch, revision: revision ?? ABSENT };
+      }
+      this.changed();
     } catch (error) {
-      this.#written = undefined;
       log.debug({ err: error }, 'the load was not published');
     }
   }

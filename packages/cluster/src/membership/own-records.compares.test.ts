@@ -1,6 +1,7 @@
 /** The compares of what a node writes about itself, each by what goes wrong without it. */
 import type { TaskReport } from '@boi/core';
 import type { MemoryStore } from '@boi/store';
+import { FaultyStore } from '@boi/store/testing';
 import { expect, test } from 'vitest';
 import { initCluster } from '../init.ts';
 import type { NodeIdentity } from '../node-types.ts';
@@ -98,6 +99,30 @@ test('a node whose record is gone publishes no load: its session is over', async
   await writer.stop();
   expect(await read(f, f.keys.load(one), codecs.load)).toEqual(idle);
   expect(lost).toEqual(['lost']);
+  const stopped = session.stop();
+  await f.clock.advance(100);
+  await stopped;
+});
+
+test('a copy of an older load that arrives late takes no newer one’s place, which may have to stand for hours (seed 560464)', async () => {
+  const f = fixture();
+  await initCluster(f.ctx, signal);
+  const runner = { setDeadline: () => {} };
+  const session = new NodeSession({ ctx: f.ctx, identity, runner, turning: () => true, load: () => idle });
+  await session.start();
+  const store = new FaultyStore({ store: f.store, clock: f.clock });
+  let load: LoadRecord = { ...idle, busy: 3 };
+  const writer = new LoadWriter({ ...f.ctx, store }, session, () => load);
+  store.plan = { call: () => ({ dropReply: true, repeatAfterMs: 20_000 }) };
+  writer.changed();
+  await f.clock.advance(10);
+  store.plan = {};
+  load = idle;
+  await f.clock.advance(15_000);
+  expect(await read(f, f.keys.load(one), codecs.load)).toEqual(idle);
+  await f.clock.advance(15_000);
+  expect(await read(f, f.keys.load(one), codecs.load)).toEqual(idle);
+  await writer.stop();
   const stopped = session.stop();
   await f.clock.advance(100);
   await stopped;
