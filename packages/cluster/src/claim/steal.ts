@@ -183,7 +183,8 @@ export class Stealer {
         const one = items[i] as BatchItemAnswer;
         if (this.#taken(victim, item, one, revision, nonce, snapshot, { intents, i: 2 * i })) taken++;
       });
-      intents?.noneHappened();
+      // Sent twice: the first sending may have taken one that is somebody else's, or over, by now. The store is asked later.
+      if (!answer.resent) intents?.noneHappened();
       if (taken > 0) this.#options.wake();
       return taken;
     } finally {
