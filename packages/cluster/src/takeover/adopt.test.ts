@@ -45,6 +45,61 @@ const taken = (n: number) => read(f, f.keys.queue(alive, testTask(n)), codecs.en
 const left = (n: number) => read(f, f.keys.queue(dead, testTask(n)), codecs.entry);
 const result = (n: number) => read(f, f.keys.result(testSpec(1), testTask(n)), codecs.result);
 
+describe('a long queue', () => {
+  const LONG = 600;
+
+  /** An adopter whose every batch takes a while; `answered` is called with how many have been answered. */
+  async function slowAdopter(answered: (batches: number) => Promise<void>) {
+    for (let n = 1; n <= LONG; n++) await queued(n);
+    const underWay = { now: 0, most: 0, answered: 0 };
+    const store = f.server.connect({ latencyMs: 10 });
+    const { batch } = store;
+    store.batch = async (...request) => {
+      underWay.most = Math.max(underWay.most, ++underWay.now);
+      const answer = await batch.apply(store, request);
+      underWay.now--;
+      await answered(++underWay.answered);
+      return answer;
+    };
+    const slow = { ...f, ctx: { ...f.ctx, store } };
+    return { slow: new Adopter(depsOf(slow, membership, self)), underWay };
+  }
+
+  async function settled<T>(promise: Promise<T>): Promise<T> {
+    let done = false;
+    void promise.finally(() => {
+      done = true;
+    });
+    await f.clock.until(() => done, 10_000, 'the adoption');
+    return promise;
+  }
+
+  async function places() {
+    const all = (await allKeys(f)).filter((key) => key.startsWith('queue/'));
+    return { all: all.length, tasks: new Set(all.map((key) => key.slice(key.lastIndexOf('/')))).size };
+  }
+
+  test('is moved by several batches at once, each task once', async () => {
+    const { slow, underWay } = await slowAdopter(async () => {});
+    expect(await settled(slow.adopt(dead))).toEqual({ outcome: 'done', moved: LONG });
+    expect(underWay).toMatchObject({ most: 4, answered: 5 });
+    expect(await places()).toEqual({ all: LONG, tasks: LONG });
+    expect(await left(LONG)).toBeUndefined();
+  });
+
+  test('of a node that comes back in the middle stays where it is from there on, each task in one place', async () => {
+    const { slow } = await slowAdopter(async (batches) => {
+      if (batches === 1) await membership.join(dead);
+    });
+    const { outcome, moved } = await settled(slow.adopt(dead));
+    expect(outcome).toBe('alive');
+    expect(moved).toBeGreaterThanOrEqual(125);
+    expect(moved).toBeLessThan(LONG);
+    expect(await places()).toEqual({ all: LONG, tasks: LONG });
+    expect(await left(LONG)).toBeDefined();
+  });
+});
+
 describe('a dead node’s queue', () => {
   test('goes to the living: unclaimed entries as they are, claimed ones with a lost delivery in their history', async () => {
     await queued(1, { priority: 3 });

@@ -3,6 +3,7 @@
  * microtask later (or half the latency later, when one is given) and answered after the other half, so nothing here ever
  * answers synchronously, and two runs with the same calls see the same order.
  */
+import { setMaxListeners } from 'node:events';
 import { type BoiError, type Clock, sleep } from '@boi/core';
 import { connectionClosed } from '../errors.ts';
 import {
@@ -62,6 +63,8 @@ export class MemoryStore implements Store {
     this.#ownServer = options.server === undefined;
     this.server = options.server ?? new MemoryServer({ clock: options.clock });
     this.#latencyMs = options.latencyMs ?? 0;
+    // Each request under way listens: as many as there are is no leak.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   async get(key: string): Promise<{ kv: KeyValue | undefined; revision: Revision }> {
