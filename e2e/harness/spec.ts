@@ -32,6 +32,11 @@ export function effect(word: string, file = 'effects'): string {
   return `echo "${word} $BOI_TASK_ID $BOI_ATTEMPT $BOI_FENCE $BOI_NODE_ID" >> /effects/${file}`;
 }
 
+/** A shell command that ends when there is a file of that name in the shared directory. */
+export function fileIs(name: string): string {
+  return `until [ -e /effects/${name} ]; do sleep 0.1; done`;
+}
+
 export interface Effect {
   readonly word: string;
   readonly task: string;
@@ -43,6 +48,12 @@ export interface Effect {
 export function readEffect(line: string): Effect {
   const [word = '', task = '', attempt = '', fence = '', node = ''] = line.split(' ');
   return { word, task, attempt: Number(attempt), fence, node };
+}
+
+/** Between the ends of two tasks that followed each other. */
+export function longestPauseMs(tasks: readonly TaskView[]): number {
+  const ends = tasks.map(({ endedAt = 0 }) => endedAt).toSorted((a, b) => a - b);
+  return Math.max(...ends.slice(1).map((end, i) => end - (ends[i] ?? end)));
 }
 
 /** Of each ended task, how many effects were made under the fence of its result: one, however often it had to be run. */
