@@ -1,17 +1,28 @@
 /** Hosts that freeze, are cut off and come back: what they did meanwhile counts if and only if nobody took over. */
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
-import { Cluster, SESSION_TTL_S } from '../harness/cluster.ts';
+import { Cluster, type StoredRecord } from '../harness/cluster.ts';
 import type { Container } from '../harness/container.ts';
-import { type Effect, effect, readEffect, type TaskView } from '../harness/spec.ts';
+import { commandLines, configure, provideShipped } from '../harness/plugins.ts';
+import { type Effect, effect, fileIs, readEffect, type TaskView } from '../harness/spec.ts';
 import { until } from '../harness/until.ts';
 
 let cluster: Cluster;
 
 beforeAll(async () => {
   cluster = await Cluster.start({ nodes: 3 });
+  const program = await provideShipped(cluster, 'hooks-jsonl');
+  const events = (n: number) => {
+    const args = [program, '--file', `/effects/events-${n}`];
+    return { kind: 'hooks', tier: 'audit', events: ['claim.fence_rejected'], command: 'node', args };
+  };
+  await Promise.all([1, 2, 3].map((n) => configure(cluster, n, { events: events(n) })));
+  await cluster.ready(...cluster.nodes);
 });
 
 afterAll(() => cluster?.remove());
+
+/** Of a copy's process group, once its node knows that it has lost the task. */
+const GONE_WITHIN_MS = 5_000;
 
 const keepOnFailure = () => onTestFailed(({ task }) => cluster.keep(task.name));
 const effects = async (file: string): Promise<Effect[]> => (await cluster.effects(file)).map(readEffect);
@@ -21,45 +32,76 @@ const onlyTask = async (spec: string): Promise<TaskView> => {
   return task;
 };
 
-/** Events of copies of its that another node had taken over: stopped while they ran, or refused when they ended. */
-const superseded = (node: Container) => cluster.api.metric(node, 'boi_core_events_total', { kind: 'task.superseded' });
+/** Copies of its that another node had taken over: stopped while they ran, or refused when they ended. */
+const superseded = (node: Container) => cluster.api.metric(node, 'boi_core_superseded_total');
+
+interface Rejected {
+  readonly kind: string;
+  readonly emitter: string;
+  readonly payload: { readonly task: string; readonly attempt: number; readonly fence: string; readonly step: string };
+}
+/** What the hooks plugins of all nodes were told of refused commits of this task. */
+const rejected = async (task: string | undefined) => {
+  const { stdout } = await cluster.node(1).exec(['sh', '-c', 'cat /effects/events-*']);
+  return stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Rejected)
+    .filter(({ payload }) => payload.task === task);
+};
+/** One event, no more, tells of the refused commit of this copy. */
+async function rejectedOnce({ task, attempt, fence, node }: Effect): Promise<void> {
+  await until('an event tells of it', async () => (await rejected(task)).length > 0);
+  const payload = { task, attempt, fence, step: 'commit' };
+  expect(await rejected(task)).toMatchObject([{ kind: 'claim.fence_rejected', emitter: node, payload }]);
+}
+
+const resultsOf = (spec: string) => cluster.records(`/boi/results/${spec}/`);
 
 /** The node's lease has run out: its record is gone. */
 const leaseGone = (id: string) =>
   until('its lease has ended', async () => (await cluster.records(`/boi/nodes/${id}`)).length === 0, 60_000);
 
-test('stale_worker_rejected: frozen past its lease, its commit is refused; the result stays as the successor wrote it', async () => {
+test('stale_worker_rejected: with a result that it could not commit it is frozen past its lease; its commit is refused, the result stays as the successor wrote it, byte for byte, and one event tells', async () => {
   keepOnFailure();
-  // The second copy ends at once; the first one goes on when it is thawed, and ends after the other.
-  const run = `${effect('began', 'stale')}; [ $(grep -c began /effects/stale) -gt 1 ] || sleep ${SESSION_TTL_S}; ${effect('ended', 'stale')}`;
+  // The second copy ends at once, the first one when its host is cut off: a host that is only frozen mostly learns that it has
+  // lost the task before it comes to commit.
+  const run = `${effect('began', 'stale')}; [ $(grep -c began /effects/stale) -gt 1 ] || ${fileIs('cut')}; ${effect('ended', 'stale')}`;
   const spec = await cluster.dispatch({ tasks: [{ ref: 'once', run }] });
   const [first] = await until('it began', async () => {
     const began = await effects('stale');
     return began.length > 0 && began;
   });
   const holder = await cluster.hostOf(first?.node ?? '');
+  const counted = await superseded(holder);
+  let before: StoredRecord[];
+  let committed: TaskView;
+  await holder.disconnect();
+  await cluster.say('cut', '');
+  await until('it has ended', async () => (await effects('stale')).some(({ word }) => word === 'ended'));
   await holder.pause();
   try {
     await until('another ended it', async () => (await onlyTask(spec)).state === 'succeeded', 60_000);
+    before = await resultsOf(spec);
+    committed = await onlyTask(spec);
   } finally {
+    await holder.connect();
     await holder.unpause();
   }
-  const before = await cluster.records('/boi/results/');
-  const committed = await onlyTask(spec);
   expect(BigInt(committed.fence ?? 0)).toBeGreaterThan(BigInt(first?.fence ?? 0));
   // It is a member again and knows what became of its claim.
   await cluster.ready(holder);
-  await until('it says that its copy came too late', async () => (await superseded(holder)) === 1);
-  await until('and that nothing of it is kept', async () => /too late|taken away/.test(await holder.logs()));
-  expect(await cluster.records('/boi/results/')).toEqual(before);
+  await rejectedOnce(first as Effect);
+  expect(await superseded(holder)).toBe(counted + 1);
+  expect(await resultsOf(spec)).toEqual(before);
   expect((await onlyTask(spec)).fence).toBe(committed.fence);
 });
 
 test('new_claimant_unaffected, fence_event_recorded: the result of a node that was cut off comes while the next copy runs; that one commits, and one event tells of the other', async () => {
   keepOnFailure();
   // The first copy ends while its node is cut off, the second one only when it may.
-  const second = `until [ -e /effects/go ]; do sleep 0.1; done; ${effect('second', 'two')}`;
-  const run = `${effect('began', 'two')}; [ $(grep -c began /effects/two) -gt 1 ] || { sleep ${SESSION_TTL_S}; ${effect('first', 'two')}; exit; }; ${second}`;
+  const second = `${fileIs('go')}; ${effect('second', 'two')}`;
+  const run = `${effect('began', 'two')}; [ $(grep -c began /effects/two) -gt 1 ] || { ${fileIs('off')}; ${effect('first', 'two')}; exit; }; ${second}`;
   const spec = await cluster.dispatch({ tasks: [{ ref: 'once', run }] });
   const [first] = await until('it began', async () => {
     const began = await effects('two');
@@ -68,6 +110,7 @@ test('new_claimant_unaffected, fence_event_recorded: the result of a node that w
   const holder = await cluster.hostOf(first?.node ?? '');
   const counted = await superseded(holder);
   await holder.disconnect();
+  await cluster.say('off', '');
   try {
     await until('the first has ended and the second runs', async () => (await effects('two')).length === 3, 60_000);
   } finally {
@@ -78,12 +121,13 @@ test('new_claimant_unaffected, fence_event_recorded: the result of a node that w
   await until('the first is superseded', async () => (await superseded(holder)) > counted);
   // The claim in force is still the second one, and runs.
   expect(await onlyTask(spec)).toMatchObject({ state: 'running', fence: next?.fence });
-  await cluster.node(1).exec(['touch', '/effects/go']);
+  await cluster.say('go', '');
   await cluster.boi(['spec', 'wait', spec]);
   expect(await onlyTask(spec)).toMatchObject({ state: 'succeeded', fence: next?.fence });
   const words = (await effects('two')).map(({ word }) => word);
   expect(words.toSorted()).toEqual(['began', 'began', 'first', 'second']);
   expect(await superseded(holder)).toBe(counted + 1);
+  await rejectedOnce(first as Effect);
 });
 
 test('exclusive_never_overlaps: cut off from the store, its copy ends before another can begin', async () => {
@@ -130,30 +174,36 @@ test('late_but_unchallenged_commits: frozen past its lease with nobody to take o
     await node.unpause();
   }
   await cluster.boi(['spec', 'wait', spec]);
+  const { task = '', fence = '', attempt = 0 } = first ?? {};
+  expect(await onlyTask(spec)).toMatchObject({ id: task, state: 'succeeded', fence, attempt });
   const lines = await effects('late');
-  const task = await onlyTask(spec);
-  expect(task.state).toBe('succeeded');
-  // Whichever copy's result it is, the copy ran to its end, and only once.
-  expect(lines.filter(({ word, fence }) => word === 'ended' && fence === task.fence)).toHaveLength(1);
+  expect(lines).toMatchObject([
+    { word: 'began', fence },
+    { word: 'ended', fence },
+  ]);
+  expect(await rejected(task)).toEqual([]);
 });
 
-test('fence_loss_stops_zombie: the process group of the loser is gone soon after it learns of it', async () => {
+test('fence_loss_stops_zombie: the process group of the loser is gone within five seconds of its learning of it', async () => {
   keepOnFailure();
-  const run = `${effect('began', 'zombie')}; [ $(grep -c began /effects/zombie) -gt 1 ] || exec sleep 987654`;
+  const run = `${effect('began', 'zombie')}; [ $(grep -c began /effects/zombie) -gt 1 ] || { sleep 987654 & sleep 987654; }`;
   const spec = await cluster.dispatch({ tasks: [{ ref: 'once', run }] });
   const [first] = await until('it began', async () => {
     const began = await effects('zombie');
     return began.length > 0 && began;
   });
   const holder = await cluster.hostOf(first?.node ?? '');
+  const counted = await superseded(holder);
   await holder.pause();
   try {
     await until('another ended it', async () => (await onlyTask(spec)).state === 'succeeded', 60_000);
   } finally {
     await holder.unpause();
   }
-  await until('its processes are gone', async () => {
-    const { stdout } = await holder.exec(['sh', '-c', 'cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " "']);
-    return !stdout.includes('sleep 987654');
-  });
+  await until('it knows', async () => (await superseded(holder)) > counted);
+  await until(
+    'its processes are gone',
+    async () => !(await commandLines(cluster, cluster.nodes.indexOf(holder) + 1)).includes('987654'),
+    GONE_WITHIN_MS,
+  );
 });
