@@ -11,6 +11,16 @@ export interface Credentials {
   readonly key: string;
 }
 
+export type Method = 'GET' | 'POST' | 'DELETE';
+
+/** Where a node's API is to be had. */
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+  /** Whom its certificate is for. */
+  readonly servername: string;
+}
+
 export interface Answer {
   readonly status: number;
   readonly text: string;
@@ -29,13 +39,16 @@ export class Api {
   }
 
   /** One request to one node; an answer of any status is an answer. */
-  async ask(node: Container, method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
-    const host = await node.address();
+  async ask(node: Container, method: Method, path: string, body?: unknown): Promise<Answer> {
+    return this.askAt({ host: await node.address(), port: PORT, servername: node.name }, method, path, body);
+  }
+
+  askAt(place: Place, method: Method, path: string, body?: unknown): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const text = body === undefined ? undefined : JSON.stringify(body);
       const headers = text === undefined ? {} : { 'content-type': 'application/json' };
       const request = https.request(
-        { agent: this.#agent, host, port: PORT, servername: node.name, method, path, headers, timeout: WITHIN_MS },
+        { agent: this.#agent, ...place, method, path, headers, timeout: WITHIN_MS },
         (answer) => {
           const chunks: Buffer[] = [];
           answer.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -45,7 +58,9 @@ export class Api {
           answer.once('error', reject);
         },
       );
-      request.once('timeout', () => request.destroy(new Error(`${node.name}: no answer in ${WITHIN_MS / 1000} s`)));
+      request.once('timeout', () =>
+        request.destroy(new Error(`${place.servername}: no answer in ${WITHIN_MS / 1000} s`)),
+      );
       request.once('error', reject);
       request.end(text);
     });

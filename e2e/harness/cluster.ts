@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { NEWEST, raiseTo } from './aged.ts';
 import { Api, type Credentials } from './api.ts';
 import { Container, type ExecOptions, type Outcome } from './container.ts';
-import { docker, LABEL, removeAll } from './engine.ts';
+import { docker, ENGINE_MOUNT, engineGroup, LABEL, removeAll } from './engine.ts';
 import type { NodeView } from './spec.ts';
 import { makeCertificates, TLS } from './store-tls.ts';
 import { until } from './until.ts';
@@ -27,6 +27,8 @@ export interface ClusterOptions {
   readonly tls?: boolean;
   /** What the store of one member has counted to before there is a cluster. Default: nothing, it is new. */
   readonly revision?: bigint;
+  /** Whether node *n*, counted from 1, may use the engine that all of this runs on. Default: none may. */
+  readonly engineOf?: (n: number) => boolean;
   /** Settings of every node, flags without their dashes. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Settings of node *n*, counted from 1. */
@@ -37,7 +39,7 @@ export interface ClusterOptions {
 export const SESSION_TTL_S = 3;
 
 /** What the nodes run; a mutation twin names another one. */
-const IMAGE = process.env.BOI_E2E_IMAGE ?? 'boi-node';
+export const IMAGE = process.env.BOI_E2E_IMAGE ?? 'boi-node';
 const READY_WITHIN_MS = 60_000;
 const DATA = '/var/lib/boi-node';
 const EFFECTS = '/effects';
@@ -92,6 +94,21 @@ export class Cluster {
     return node;
   }
 
+  /** The network of its hosts. */
+  get network(): string {
+    return this.#network;
+  }
+
+  /** Where the engine has what every node sees as `/effects`. */
+  get shared(): string {
+    return this.#effects;
+  }
+
+  /** Where the engine has the disk of node *n*. */
+  async diskOf(n: number): Promise<string> {
+    return (await docker.getVolume(`boi-e2e-${this.id}-${this.node(n).name}`).inspect()).Mountpoint;
+  }
+
   get laptop(): Container {
     if (this.#laptop === undefined) throw new Error('the cluster is not up');
     return this.#laptop;
@@ -134,6 +151,13 @@ export class Cluster {
   async share(name: string, from: string): Promise<string> {
     await copyFile(from, join(this.#effects, name));
     return `${EFFECTS}/${name}`;
+  }
+
+  /** An empty folder for all nodes: where it is on this host, and where it is there. */
+  async folder(name: string): Promise<{ readonly here: string; readonly there: string }> {
+    const here = join(this.#effects, name);
+    await mkdir(here);
+    return { here, there: `${EFFECTS}/${name}` };
   }
 
   /** Writes a file into the shared directory; whoever reads it meanwhile sees the old one or the new one. */
@@ -347,11 +371,13 @@ export class Cluster {
       ...this.#options.settingsOf?.(n),
       ...extra,
     };
+    const usesEngine = this.#options.engineOf?.(n) === true;
     return this.#create(name, {
       Image: image,
       Cmd: ['join', ...flags(settings)],
       HostConfig: {
-        Mounts: [this.#volume(name, DATA), this.#shared()],
+        Mounts: [this.#volume(name, DATA), this.#shared(), ...(usesEngine ? [ENGINE_MOUNT] : [])],
+        ...(usesEngine ? { GroupAdd: [await engineGroup()] } : {}),
       },
     });
   }

@@ -2,6 +2,7 @@
  * The Docker engine, as `DOCKER_HOST` says. Everything the suite makes carries a label, so that what a run left behind, however
  * it ended, is found and removed by the next.
  */
+import { stat } from 'node:fs/promises';
 import Docker from 'dockerode';
 
 export const docker = new Docker();
@@ -11,6 +12,18 @@ export const docker = new Docker();
  * (BOI_E2E_RUN) share an engine and leave each other's alone.
  */
 export const LABEL = ['boi.e2e', process.env.BOI_E2E_RUN].filter(Boolean).join('-');
+
+/** Gives a container the engine itself, at the usual place; its user needs {@link engineGroup} too. */
+export const ENGINE_MOUNT = {
+  Type: 'bind' as const,
+  Source: (process.env.DOCKER_HOST ?? '').replace(/^unix:\/\//, '') || '/var/run/docker.sock',
+  Target: '/var/run/docker.sock',
+};
+
+/** The group that may use it. */
+export async function engineGroup(): Promise<string> {
+  return String((await stat(ENGINE_MOUNT.Source)).gid);
+}
 
 /** Removes everything that carries the label, or what carries it with this value. */
 export async function removeAll(cluster?: string): Promise<void> {

@@ -13,12 +13,13 @@ let unnoticed = 0;
 const say = (line) => process.stdout.write(`${line}\n`);
 
 /** Runs in the image while it is built: replaces what must be there once. */
-const patch = ({ file, find, put }) => `
+const patch = ({ edits }) => `
   const { readFileSync, writeFileSync } = require("fs");
-  const [file, find, put] = ${JSON.stringify([file, find, put])};
-  const parts = readFileSync(file, "utf8").split(find);
-  if (parts.length !== 2) throw new Error(file + " has it " + (parts.length - 1) + " times: " + find);
-  writeFileSync(file, parts.join(put));
+  for (const { file, find, put } of ${JSON.stringify(edits)}) {
+    const parts = readFileSync(file, "utf8").split(find);
+    if (parts.length !== 2) throw new Error(file + " has it " + (parts.length - 1) + " times: " + find);
+    writeFileSync(file, parts.join(put));
+  }
 `;
 
 for (const twin of TWINS.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
