@@ -42,11 +42,13 @@ export class ContainerRuns implements PoolPlugin {
     const handle = containerName(request);
     return this.#turns.take(handle, async () => {
       const container = this.#docker.getContainer(handle);
-      const known = await this.#look(container);
-      if (known !== undefined && known.phase !== 'new') return { alreadySpawned: true, handle };
-      if (known === undefined) {
+      for (;;) {
+        const known = await this.#look(container);
+        if (known !== undefined && known.phase !== 'new') return { alreadySpawned: true, handle };
+        if (known !== undefined) break;
         await this.#refuseStale(request);
-        await this.#create(request);
+        if (await this.#create(request)) break;
+        await pause(LOOK_EVERY_MS);
       }
       try {
         await this.#refuseStale(request);
@@ -128,7 +130,13 @@ export class ContainerRuns implements PoolPlugin {
     let at = 0;
     try {
       // `follow` also where there is nothing to follow: without it the library reads everything into memory.
-      const log = await container.logs({ follow: true, stdout: true, stderr: true, abortSignal: signal });
+      const log = await container.logs({
+        follow: true,
+        stdout: true,
+        stderr: true,
+        timestamps: true,
+        abortSignal: signal,
+      });
       for await (const bytes of log as AsyncIterable<Buffer>) {
         for (const { stream, data } of frames.feed(bytes)) {
           const skip = Math.max(0, from - at);
@@ -161,7 +169,8 @@ export class ContainerRuns implements PoolPlugin {
       throw new Refusal('failed-precondition', `the fence is stale: the task is known under ${newer}`);
   }
 
-  async #create(request: pool.SpawnRequest__Output): Promise<void> {
+  /** False: the name is taken, for a container that another process of this plugin is just about to have made. */
+  async #create(request: pool.SpawnRequest__Output): Promise<boolean> {
     const options = containerOptions(request, this.#settings, this.#owner);
     const create = () => this.#docker.createContainer(options);
     try {
@@ -170,9 +179,10 @@ export class ContainerRuns implements PoolPlugin {
         await this.#pull(options.Image);
         await create();
       });
+      return true;
     } catch (error) {
-      // The name is taken: an earlier process of this plugin was quicker.
-      if (statusOf(error) !== 409) throw refusalOf(error);
+      if (statusOf(error) === 409) return false;
+      throw refusalOf(error);
     }
   }
 

@@ -100,6 +100,8 @@ export class NodeContainers {
       await container.start();
       this.#removed.delete(handle);
     } catch (error) {
+      // It runs.
+      if (statusOf(error) === 304) return { alreadyProvisioned: true, handle };
       throw refusalOf(error);
     }
     return { alreadyProvisioned: false, handle };
@@ -110,8 +112,8 @@ export class NodeContainers {
     try {
       await this.#docker.createContainer(nodeContainer(request, this.#settings));
     } catch (error) {
-      // The name is taken: an earlier process of this plugin was quicker.
-      if (statusOf(error) === 409) return;
+      // The name is taken: another process of this plugin is just about to have made it. To be asked again.
+      if (statusOf(error) === 409) throw new Refusal('unavailable', 'the container of this request is being made');
       if (statusOf(error) === 404)
         throw new Refusal('failed-precondition', `image ${image}: the engine does not have it; pull or build it there`);
       throw error;
