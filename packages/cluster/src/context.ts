@@ -43,7 +43,7 @@ export interface ClusterConfig {
    * no more than slots came free in the last second.
    */
   readonly lookAheadPerSlot: number;
-  /** Results wait this long for company before they are committed. Default 3. */
+  /** Results wait this long for company before they are committed, unless the node holds nothing else. Default 3. */
   readonly commitWindowMs: number;
   /** An entry not considered by its live owner for this long moves to the next node. Default 5 000. */
   readonly wedgeAfterMs: number;

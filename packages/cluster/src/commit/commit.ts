@@ -1,5 +1,6 @@
 /**
- * Ends claims: puts results and deletes entries, in batches of what finished within a few milliseconds.
+ * Ends claims: puts results and deletes entries, in batches of what finished within a few milliseconds; at once where nothing
+ * else is held that could finish.
  *
  * Compares: `incarnation` as it was when the task was claimed; for each task the newest revision of its entry that carries
  * the claim's own nonce, its result absent, and for a one-task spec its header. Not this node's record: a result that comes
@@ -131,7 +132,10 @@ export class Committer {
     this.#pending.push(ended);
     if (this.#unsettled) this.#kept.keepSoon([ended]);
     if (this.#working !== undefined || this.#window !== undefined) return;
-    this.#window = this.#options.deps.ctx.clock.timer(this.#options.deps.ctx.config.commitWindowMs, () => {
+    const { clock, config } = this.#options.deps.ctx;
+    // Nothing else is held here: whatever could be company has yet to be claimed, which takes longer than the wait.
+    const alone = this.#options.held.size <= this.#pending.length;
+    this.#window = clock.timer(alone ? 0 : config.commitWindowMs, () => {
       this.#window = undefined;
       this.#working = this.#work().finally(() => {
         this.#working = undefined;
