@@ -12,6 +12,7 @@ export * from './identity/index.ts';
 export * from './keys.ts';
 export type { Ailment } from './membership/ailments.ts';
 export * from './membership/membership-types.ts';
+export type { SessionMemory } from './membership/session.ts';
 export * from './membership/session-types.ts';
 export { METRICS } from './metrics.ts';
 export { ClusterNode } from './node.ts';

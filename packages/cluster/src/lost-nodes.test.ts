@@ -42,6 +42,18 @@ async function takeAway(node: TestNode, task: TaskId, to: NodeId): Promise<void>
   expect(answer.outcome).toBe('applied');
 }
 
+function sessionMemory() {
+  const memory = {
+    epoch: undefined as string | undefined,
+    read: () => Promise.resolve(memory.epoch),
+    write: (epoch: string) => {
+      memory.epoch = epoch;
+      return Promise.resolve();
+    },
+  };
+  return memory;
+}
+
 /** As another node marks a claimed task to be cancelled. */
 async function mark(node: TestNode, task: TaskId): Promise<void> {
   const key = cluster.keys.queue(node.id, task);
@@ -257,6 +269,49 @@ describe('restart', () => {
     expect(outcome).toBe('cancelled');
     expect(old.runner.forgotten).toEqual([`${assignment.task} ${assignment.fence}`]);
     expect((await cluster.results(spec.id as never)).size).toBe(0);
+  });
+
+  test('who knows the session of its earlier life ends it, and keeps what runs though others could have it', async () => {
+    const memory = sessionMemory();
+    const old = await cluster.join(1, { script: hangs, memory });
+    const spec = await cluster.dispatch({ tasks: tasks(4) });
+    await cluster.clock.until(() => cluster.running(spec).length === 4, 1_000, 'they run');
+    const [before] = (await cluster.store.range(cluster.keys.nodes())).kvs;
+    await cluster.join(2, { script: takes(10) });
+    await cluster.clock.advance(2_000);
+    old.store.crash();
+    cluster.nodes.splice(0, 1);
+    const startedMono = cluster.clock.mono();
+    const again = await cluster.join(1, { runner: old.runner, memory });
+    expect(cluster.clock.mono() - startedMono).toBeLessThan(1_000);
+    await cluster.clock.advance(30_000);
+    expect(old.runner.witnesses).toHaveLength(4);
+    expect(again.runner.running).toHaveLength(4);
+    for (const entry of (await cluster.entries()).values()) expect(entry).toMatchObject({ deliveries: 1, attempt: 1 });
+    expect(again.node.snapshot().members.get(again.id)?.epoch).not.toBe(before?.createRevision);
+    await cluster.wait(again.node.api.cancelSpec(again.node.snapshot().cluster.defaultProject, spec.id as never));
+    await cluster.untilDone(spec);
+  });
+
+  test('a session that is not the noted one is not ended, but waited for', async () => {
+    const memory = sessionMemory();
+    await cluster.join(1, { memory });
+    memory.epoch = '1';
+    const second = cluster.make(1, { memory });
+    await expect(cluster.wait(second.node.start())).rejects.toMatchObject({ code: 'identity-in-use' });
+    expect(first().node.status().session).toBe('live');
+  });
+
+  test('who loses its session later waits for its own lease, and notes the next', async () => {
+    const memory = sessionMemory();
+    const node = await cluster.join(1, { memory });
+    const noted = memory.epoch;
+    node.store.partition();
+    await cluster.clock.advance(20_000);
+    node.store.heal();
+    await cluster.clock.until(() => node.node.status().session === 'live', 30_000, 'back');
+    expect(memory.epoch).not.toBe(noted);
+    expect(memory.epoch).toBe(node.node.snapshot().members.get(node.id)?.epoch);
   });
 
   test('with fewer slots it gives away what no longer fits', async () => {

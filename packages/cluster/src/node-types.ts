@@ -6,6 +6,7 @@ import type { FallbackFile } from './api/local-fallback.ts';
 import type { ClusterConfig, Logger, MetricSink } from './context.ts';
 import type { Ailment } from './membership/ailments.ts';
 import type { MembershipSnapshot } from './membership/membership-types.ts';
+import type { SessionMemory } from './membership/session.ts';
 import type { RouterPort } from './placement/placement-types.ts';
 import type { ProvisionerOptions } from './provision/ports.ts';
 
@@ -64,6 +65,8 @@ export interface ClusterNodeOptions {
   readonly provisioner?: ProvisionerOptions;
   /** Where local fallback is kept. Default: nowhere, and it ends with the process. */
   readonly fallbackFile?: FallbackFile;
+  /** Where the session is noted for the next process with this identity. Default: nowhere. */
+  readonly sessionMemory?: SessionMemory;
 }
 
 export type SessionState = 'joining' | 'live' | 'lost' | 'stopped';

@@ -113,6 +113,7 @@ export class ClusterNode implements ClusterNodeHandle {
       turning: () => this.#loop.turning(),
       load: () => this.#ownLoad.record(),
       members: options.cluster !== undefined,
+      ...(options.sessionMemory === undefined ? {} : { memory: options.sessionMemory }),
     });
     const deps = NodeServices.deps(ctx, identity.id, this.#session, this.#membership, options.router);
     this.#deps = deps;

@@ -59,7 +59,10 @@ export interface TaskRunner {
    * Never throws: what cannot be started ends with a report `failed`, reason `start-failed` or the like.
    */
   start(assignment: Assignment): RunningTask;
-  /** What runs here now, from this or an earlier life of the daemon. Of the latter the nonce tells whose claim it is. */
+  /**
+   * What runs here now, from this or an earlier life of the daemon. Of the latter the nonce tells whose claim it is, and what has
+   * ended is there until it is forgotten.
+   */
   list(): readonly {
     readonly task: TaskId;
     readonly fence: string;

@@ -36,6 +36,7 @@ import { NodeHooks } from './plugins/hooks.ts';
 import { PluginHouse } from './plugins/house.ts';
 import { readPluginFiles } from './plugins/plugin-file.ts';
 import { checkTaskUser, TaskPlugins } from './plugins/task-plugins.ts';
+import { SessionFile } from './session-file.ts';
 import { VERSION } from './version.ts';
 import { openWorkshop, type Workshop } from './workshop.ts';
 
@@ -186,6 +187,7 @@ export class Daemon {
         runner: workshop.runner,
         buffer: workshop.buffer,
         fallbackFile: new StoredFallback(dataDir, () => systemClock.now()),
+        sessionMemory: new SessionFile(dataDir),
       });
       undo.push(() => clusterNode.stop({ drainMs: 0 }));
       house.health.attach((ailments) => clusterNode.ail(ailments));

@@ -77,6 +77,8 @@ export class ProcessRunner implements TaskRunner {
   readonly #allowedEnv: Readonly<Record<string, string>>;
   readonly #running = new Map<string, TaskRun>();
   readonly #ended = new Map<string, TaskRun>();
+  /** Taken up, until their claims are over: one that has ended before the node is a member is still to be told. */
+  readonly #resumed = new Map<string, TaskRun>();
   #ready: Promise<string> | undefined;
   #deadlineTimers: Timer[] = [];
   #deadline: SessionDeadline | undefined;
@@ -161,12 +163,14 @@ export class ProcessRunner implements TaskRunner {
     if (workspace !== undefined)
       workspaces?.spare({ task, fence, ...(workspace.plugin === undefined ? {} : { plugin: workspace.plugin }) });
     logger.info({ task, fence, offset: resumed.kept.place.taken }, 'a task that an earlier life started is taken up');
-    this.#add(new TaskRun(assignment, this.#deps(Promise.resolve(root)), resumed));
+    const run = new TaskRun(assignment, this.#deps(Promise.resolve(root)), resumed);
+    this.#resumed.set(treeKey(task, fence), run);
+    this.#add(run);
   }
 
   start(assignment: Assignment): RunningTask {
     const key = treeKey(assignment.task, assignment.fence);
-    const known = this.#running.get(key) ?? this.#ended.get(key);
+    const known = this.#running.get(key) ?? this.#resumed.get(key) ?? this.#ended.get(key);
     if (known !== undefined) return known;
     this.#ready ??= this.#open();
     const run = new TaskRun(assignment, this.#deps(this.#ready));
@@ -214,7 +218,7 @@ export class ProcessRunner implements TaskRunner {
   }
 
   list(): ReturnType<TaskRunner['list']> {
-    return [...this.#running.values()].map((running) => {
+    return [...new Set([...this.#running.values(), ...this.#resumed.values()])].map((running) => {
       const { task, fence, nonce } = running.assignment;
       return { task, fence, ...(nonce === undefined ? {} : { nonce }), running };
     });
@@ -222,7 +226,8 @@ export class ProcessRunner implements TaskRunner {
 
   forget(task: TaskId, fence: string): void {
     const key = treeKey(task, fence);
-    (this.#running.get(key) ?? this.#ended.get(key))?.forget();
+    (this.#running.get(key) ?? this.#resumed.get(key) ?? this.#ended.get(key))?.forget();
+    this.#resumed.delete(key);
   }
 
   setDeadline(deadline: SessionDeadline | undefined): void {

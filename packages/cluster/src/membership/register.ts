@@ -36,13 +36,15 @@ export interface Registered {
 }
 
 /**
- * One try. `lease` is told of as soon as there is one, so that it is revoked whatever comes of it. Throws `conflict` when
+ * One try. `onLease` is told of the lease as soon as there is one, so that it is revoked whatever comes of it. `former`: the lease of a
+ * dead process with this identity, ended right before, so that others see the node gone for a moment only. Throws `conflict` when
  * somebody was faster or the lease ended; `schema-unknown`; `wrong-state` when it is no member any more; `store-unreachable`.
  */
 export async function register(
   { ctx, identity, load, members = false }: RegisterOptions,
   signal: AbortSignal,
   onLease: (lease: LeaseId) => void,
+  former?: LeaseId,
 ): Promise<Registered> {
   const { clock, keys, store } = ctx;
   const cluster = await store.get(keys.cluster());
@@ -70,6 +72,10 @@ export async function register(
   } as const;
   let epoch: Revision;
   try {
+    if (former !== undefined) {
+      const ended = await store.revokeLease(former);
+      if (ended.outcome === 'unknown') throw ended.cause;
+    }
     const answer = await settleTxn(ctx, signal, txn);
     const [found, admitted] = answer.outcome === 'refused' ? answer.answers : [];
     const record = found?.op === 'get' ? found.kv : undefined;

@@ -5,9 +5,10 @@
  *   joining ──registered──► live ──deadline passed, lease expired, record gone──► lost ──► joining …
  *   (any)   ──stop────────► stopped
  *
- * joining: waits until no record of this id is left (an older session of this very process is revoked first; another
- *   process's is waited for until it must have expired, and is then `identity-in-use`), checks that it knows the cluster's
- *   schema, and registers comparing the record absent: a put over a live record would keep its create revision.
+ * joining: waits until no record of this id is left (an older session of this very process is revoked first, and so is that of
+ *   the process before, if it is certain that it is dead; any other process's is waited for until it must have expired, and is
+ *   then `identity-in-use`), checks that it knows the cluster's schema, and registers comparing the record absent: a put over a live
+ *   record would keep its create revision.
  * live: a keep-alive every third of the time to live. The deadline counts from the *sending* of the last one that
  *   succeeded, less a margin. When it has passed by the monotonic clock the session is lost, whatever the server thinks.
  *   When only the wall clock says so (it jumped, or the host slept and the monotonic clock did not count it), the node does
@@ -35,6 +36,19 @@ export interface NodeSessionOptions extends RegisterOptions {
   readonly runner: Pick<TaskRunner, 'setDeadline'>;
   /** Whether the claim loop has turned of late. */
   readonly turning: () => boolean;
+  /** Default: nothing is known of the process before. */
+  readonly memory?: SessionMemory;
+}
+
+/**
+ * What a process leaves to the next one with its identity, so that this one need not wait for a lease to expire that nobody
+ * renews, while others take away what it could go on with.
+ */
+export interface SessionMemory {
+  /** Epoch of the last session of a process that is certainly dead; undefined: that is not certain. */
+  read(): Promise<string | undefined>;
+  /** A session of this process begins. */
+  write(epoch: string): Promise<void>;
 }
 
 interface Live extends Lasting {
@@ -52,6 +66,8 @@ export class NodeSession implements Session {
   #state: SessionState = 'joining';
   #since: number;
   #live: Live | undefined;
+  /** This process has had a session. */
+  #registered = false;
   /** The lease of the session before, until it is surely gone. */
   #oldLease: LeaseId | undefined;
   /** What `signal` answers while there is no session. */
@@ -258,11 +274,32 @@ export class NodeSession implements Session {
       if (revoked.outcome === 'unknown') throw revoked.cause;
       this.#oldLease = undefined;
     }
-    await recordGone(this.#options, signal);
-    const { lease, epoch, ttlMs, sentMono, sentWall } = await register(this.#options, signal, (granted) => {
+    const former = await this.#former();
+    if (former === undefined) await recordGone(this.#options, signal);
+    const onLease = (granted: LeaseId) => {
       this.#oldLease = granted;
-    });
+    };
+    const { lease, epoch, ttlMs, sentMono, sentWall } = await register(this.#options, signal, onLease, former);
+    await this.#remember(epoch);
     return { lease, epoch, abort: new AbortController(), ...lasting(sentMono, sentWall, ttlMs) };
+  }
+
+  /** The lease of the process before, if its record is still there. */
+  async #former(): Promise<LeaseId | undefined> {
+    const { ctx, memory } = this.#options;
+    if (this.#registered) return undefined;
+    const epoch = await memory?.read();
+    if (epoch === undefined) return undefined;
+    const { kv } = await ctx.store.get(ctx.keys.node(this.node));
+    return kv?.createRevision === epoch ? kv.lease : undefined;
+  }
+
+  async #remember(epoch: Revision): Promise<void> {
+    const { ctx, memory } = this.#options;
+    this.#registered = true;
+    await memory?.write(epoch).catch((error: unknown) => {
+      ctx.log.warn({ err: error }, 'the session could not be noted: a next life of this node will wait for its end');
+    });
   }
 
   async #join(first: boolean): Promise<Live> {

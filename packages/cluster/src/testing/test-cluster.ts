@@ -8,6 +8,7 @@ import { MemoryServer } from '@boi/store';
 import { FaultyStore } from '@boi/store/testing';
 import type { ClusterConfig } from '../context.ts';
 import { Keys, lastPart } from '../keys.ts';
+import type { SessionMemory } from '../membership/session.ts';
 import { ClusterNode } from '../node.ts';
 import type { RouterPort } from '../placement/placement-types.ts';
 import type { ProvisionerOptions } from '../provision/ports.ts';
@@ -37,6 +38,7 @@ export interface JoinOptions {
   /** Of an earlier life of the same node. */
   readonly runner?: VirtualRunner;
   readonly buffer?: MemoryBuffer;
+  readonly memory?: SessionMemory;
 }
 
 export class TestCluster {
@@ -84,6 +86,7 @@ export class TestCluster {
       ...(options.router === undefined ? {} : { router: options.router }),
       runner,
       buffer,
+      ...(options.memory === undefined ? {} : { sessionMemory: options.memory }),
     });
     return { id: testNode(n), node, store, runner, buffer, port, events: port.events, counts };
   }

@@ -192,10 +192,13 @@ describe('a task of an earlier life of the daemon', () => {
       await bench.again();
       expect(await resumed().done).toMatchObject({ outcome: 'failed', reason: 'verify-failed', exitCode: 4 });
       expect((await bench.logOf(given)).toString()).toBe('up\nno\n');
+      // Who asks later, when the node is a member, is told still.
+      expect(await resumed().done).toMatchObject({ reason: 'verify-failed' });
       await bench.leave();
     }
     await bench.again();
     bench.runner.forget(given.task, given.fence);
+    await expect.poll(() => bench.runner.list(), { timeout: 20_000 }).toEqual([]);
   });
 
   test('that the pool does not know any more is lost', async () => {
