@@ -7,7 +7,7 @@ export default defineConfig({
     include: [process.env.BOI_E2E === 'all' ? 'tests/**/*.e2e.test.ts' : 'tests/*.e2e.test.ts'],
     globalSetup: ['harness/sweep.ts'],
     testTimeout: 240_000,
-    hookTimeout: 240_000,
+    hookTimeout: 400_000,
     maxWorkers: 2,
   },
 });

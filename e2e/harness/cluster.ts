@@ -40,7 +40,7 @@ export const SESSION_TTL_S = 3;
 
 /** What the nodes run; a mutation twin names another one. */
 export const IMAGE = process.env.BOI_E2E_IMAGE ?? 'boi-node';
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 180_000;
 const DATA = '/var/lib/boi-node';
 const EFFECTS = '/effects';
 const API_PORT = 7440;

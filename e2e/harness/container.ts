@@ -78,7 +78,11 @@ export class Container {
 
   /** Every process in it stands still, its clock goes on. */
   async pause(): Promise<void> {
-    await this.#container.pause();
+    // The kernel may not get hold of every process of a host that begins many of them.
+    await until(`${this.name} stands still`, async () => {
+      await this.#container.pause();
+      return true;
+    });
   }
 
   async unpause(): Promise<void> {

@@ -3,6 +3,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { Cluster } from '../harness/cluster.ts';
+import type { Container } from '../harness/container.ts';
 import type { NodeView } from '../harness/spec.ts';
 import { until } from '../harness/until.ts';
 
@@ -34,27 +35,34 @@ const admitted = async () => [
 
 test('store_ready: a member is up and answers a linearizable read', async () => {
   keepOnFailure();
-  const { code } = await (cluster.etcd[0] as (typeof cluster.etcd)[0] & object).exec([
-    'etcdctl',
-    'get',
-    '/boi/cluster',
-    '--consistency=l',
-  ]);
-  expect(code).toBe(0);
+  const member = cluster.etcd[0] as Container;
+  const read = await member.exec(['etcdctl', 'get', '/boi/cluster', '--consistency=l']);
+  expect(read).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\/boi\/cluster\n\{/) });
 });
 
-test('init_creates_ca: one fingerprint in the store, on disk and by openssl; the key is for its owner alone', async () => {
+test('init_creates_ca: one fingerprint in the store, in a token, and by openssl of the certificate that is stored and of that on disk; the key is for its owner alone', async () => {
   keepOnFailure();
   const [record] = await cluster.records('/boi/ca/current');
-  const stored = JSON.parse(record?.value ?? '{}') as { current?: { fingerprint: string } };
-  const fingerprint = await read(1, `openssl x509 -in ${identity}/ca.pem -noout -fingerprint -sha256 | cut -d= -f2`);
-  expect(fingerprint.replaceAll(':', '').toLowerCase()).toBe(stored.current?.fingerprint);
+  const stored = JSON.parse(record?.value ?? '{}') as { current: { fingerprint: string; pem: string } };
+  const ofFile = async (file: string, stdin = '') => {
+    const command = `openssl x509 -in ${file} -noout -fingerprint -sha256 | cut -d= -f2`;
+    const { stdout } = await node(1).exec(['sh', '-c', command], { stdin });
+    return stdout.trim().replaceAll(':', '').toLowerCase();
+  };
+  expect(await ofFile('/dev/stdin', stored.current.pem)).toBe(stored.current.fingerprint);
+  expect(await ofFile(`${identity}/ca.pem`)).toBe(stored.current.fingerprint);
+  const [, claims = ''] = (await cluster.boi(['token', 'create'])).split('.');
+  expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({ ca: stored.current.fingerprint });
   expect(await read(1, `stat -c %a ${identity}/ca.key`)).toBe('600');
   expect((await node(2).exec(['test', '-e', `${identity}/ca.key`])).code).not.toBe(0);
 });
 
-test('init_marks_seed_admin: a second init on the same node changes nothing, on another it is refused', async () => {
+test('init_marks_seed_admin: with the cluster itself; a second init on the same node changes nothing, on another it is refused', async () => {
   keepOnFailure();
+  const [founded] = await cluster.records('/boi/cluster');
+  const { id } = await cluster.json<NodeView>(['node', 'show', 'node-1']);
+  const admins = await cluster.records('/boi/ca/admins/');
+  expect(admins).toMatchObject([{ key: `/boi/ca/admins/${id}`, createRevision: founded?.createRevision }]);
   const before = await admitted();
   const args = ['--etcd', 'http://etcd-1:2379', '--no-context', '-o', 'json'];
   const init = (dir: string) => ['boi-node', 'cluster', 'init', '--data-dir', dir, ...args];
@@ -86,7 +94,8 @@ test('tampered_token_rejected: changed anywhere, unsigned, of another CA, expire
   const expired = await token('--ttl', `${EXPIRES_MS}ms`);
   const madeMs = performance.now();
   const [head = '', body = '', signature = ''] = (await token()).split('.');
-  const flipped = (text: string) => `${text.slice(0, 8)}${text[8] === 'A' ? 'B' : 'A'}${text.slice(9)}`;
+  const flipped = (text: string, at: number) =>
+    `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${text.slice(at + 1)}`;
   const spent = await token();
   expect(await enroll('first', spent)).toMatchObject({ code: 0 });
   const revoked = await token();
@@ -97,10 +106,18 @@ test('tampered_token_rejected: changed anywhere, unsigned, of another CA, expire
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const foreign = sign('sha256', Buffer.from(`${head}.${body}`), { key: privateKey, dsaEncoding: 'ieee-p1363' });
   await delay(Math.max(0, EXPIRES_MS + 500 - (performance.now() - madeMs)));
+  // Of each part one character within, and the last, of which a lax reader would ignore some bits.
+  const parts = [head, body, signature];
+  const changed = Object.fromEntries(
+    parts.flatMap((text, i) =>
+      [Math.floor(text.length / 2), text.length - 1].map((at) => [
+        `part ${i + 1} changed at ${at}`,
+        parts.with(i, flipped(text, at)).join('.'),
+      ]),
+    ),
+  );
   const refused: Record<string, string> = {
-    'its head changed': `${flipped(head)}.${body}.${signature}`,
-    'its body changed': `${head}.${flipped(body)}.${signature}`,
-    'its signature changed': `${head}.${body}.${flipped(signature)}`,
+    ...changed,
     'alg none': `${part({ alg: 'none', typ: 'boi-join+jwt' })}.${body}.`,
     'no signature': `${head}.${body}`,
     'no token': 'nonsense',
@@ -117,6 +134,8 @@ test('tampered_token_rejected: changed anywhere, unsigned, of another CA, expire
     expect(stderr, what).toMatch(/token/);
   }
   expect(await admitted()).toEqual(before);
+  const { stdout } = await cluster.laptop.exec(['sh', '-c', 'ls /tmp/stranger/identity/*.pem 2>/dev/null']);
+  expect(stdout).toBe('');
 });
 
 test('non_admin_cannot_mint: a viewer is refused, and so is nobody', async () => {

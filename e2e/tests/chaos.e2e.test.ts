@@ -1,13 +1,14 @@
 /**
  * Drawn faults under steady work: hosts freeze, die and are cut off, one after the other, while tasks run that witness every
- * copy of themselves. Four schedules in every run, a hundred with `make e2e E2E=all`; BOI_E2E_SEED repeats a run.
+ * copy of themselves. Four schedules in every run, a hundred with `make e2e E2E=all`, others with
+ * BOI_E2E_ROUNDS; BOI_E2E_SEED repeats a run.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { Cluster, SESSION_TTL_S } from '../harness/cluster.ts';
 import { committedEffects, effect, readEffect, type SpecView, type TaskView } from '../harness/spec.ts';
 
-const ROUNDS = process.env.BOI_E2E === 'all' ? 100 : 4;
+const ROUNDS = Number(process.env.BOI_E2E_ROUNDS ?? (process.env.BOI_E2E === 'all' ? 100 : 4));
 const ROUND_WITHIN_MS = 60_000;
 const SEED = Number(process.env.BOI_E2E_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const TASKS = 12;
