@@ -256,21 +256,22 @@ async function onHost(names: readonly string[], work: (channels: PluginChannel[]
 
 test('bytes_kept: whatever is written, with and without ends of lines, around the sizes at which the engine cuts', async () => {
   keepOnFailure();
-  const line = (bytes: number) => Buffer.alloc(bytes, 'x');
-  const end = Buffer.from('\n');
-  const written: Record<string, Buffer> = {
-    nothing: Buffer.alloc(0),
-    unended: Buffer.from('one\ntwo'),
-    ends: Buffer.from('\n\n\r\n\n'),
-    ...Object.fromEntries([16_383, 16_384, 16_385, 32_768].map((bytes) => [`line-${bytes}`, line(bytes)])),
-    ...Object.fromEntries(
-      [16_383, 16_384, 16_385, 32_768].map((bytes) => [`ended-${bytes}`, Buffer.concat([line(bytes), end, Buffer.from('more'), end])]),
-    ),
-    random: randomBytes(300_000),
+  const line = (bytes: number) => 'x'.repeat(bytes);
+  const cuts = [16_383, 16_384, 16_385, 32_768];
+  const texts: Readonly<Record<string, string>> = {
+    nothing: '',
+    unended: 'one\ntwo',
+    ends: '\n\n\r\n\n',
+    ...Object.fromEntries(cuts.map((bytes) => [`line-${bytes}`, line(bytes)])),
+    ...Object.fromEntries(cuts.map((bytes) => [`ended-${bytes}`, `${line(bytes)}\nmore\n`])),
   };
+  const written = [
+    ...Object.entries(texts).map(([name, text]) => ({ name, bytes: Buffer.from(text) })),
+    { name: 'random', bytes: randomBytes(300_000) },
+  ];
   await onHost(['bytes'], async ([channel], { directory }) => {
     if (channel === undefined) throw new Error('there is no channel');
-    for (const [name, bytes] of Object.entries(written)) {
+    for (const { name, bytes } of written) {
       await writeFile(join(directory, name), bytes);
       const key = { taskId: `tsk_${name}`, fence: '1' };
       await spawnTask(channel, { ...key, argv: ['/bin/cat', name], env: {}, workdir: directory });
