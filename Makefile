@@ -60,7 +60,7 @@ e2e-twins: ## Container tests against images with one protective mechanism switc
 	@$(MAKE) build
 	.ci/with-docker bash -c 'docker/build.sh && node e2e/twins/run.js'
 
-bench: build ## Throughput and latency on real etcd, next to BullMQ, graphile-worker and pg-boss (a few minutes)
+bench: build ## All measures of docs/performance.md on real etcd, next to BullMQ, graphile-worker and pg-boss (ten minutes)
 	@.ci/need etcd:etcd-server redis-server:redis-server initdb:postgresql parallel:parallel
 	node bench/run.mjs $(BENCH_FLAGS)
 

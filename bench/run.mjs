@@ -4,19 +4,30 @@
  *
  * The stores keep their data under TMPDIR (default /tmp): it must be on a disk, or syncing costs nothing.
  *
- * `node bench/run.mjs [--tasks 20000] [--processes 3000] [--workers 3] [--samples 200] [--only boi,bullmq,baselines,…]`
+ * `node bench/run.mjs [--tasks 20000] [--processes 3000] [--workers 3] [--samples 200] [--specs 5000] [--backlog 100000]
+ *   [--only boi,bullmq,baselines,…]`
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { arch, cpus, release, tmpdir, totalmem } from 'node:os';
+import { arch, cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureBaselines } from './lib/baselines.mjs';
-import { measureNoop, measureReal } from './lib/boi.mjs';
+import { measureDaemons } from './lib/daemons.mjs';
 import { table } from './lib/figures.mjs';
+import { measureBacklog, measureNoop, measureSingles, measureTakeover } from './lib/noop.mjs';
 import { installPeers, measurePeer, peerNames } from './lib/peers.mjs';
 
 const RESULTS = join(import.meta.dirname, 'results.json');
+const NUMBERS = ['tasks', 'processes', 'workers', 'samples', 'specs', 'backlog'];
+const CLIENTS = 16;
+/** Claimed by the node that is killed, more or less; and how often, at different times after its last keep-alive. */
+const TAKEOVER_TASKS = 1_000;
+const TAKEOVER_RUNS = 5;
+const START_RUNS = 15;
+const IDLE_MS = 20_000;
+const TAIL_BYTES = 200_000_000;
+const TAIL_LINES = 200;
 const PARTS = ['boi', ...peerNames, 'baselines'];
 
 const { values } = parseArgs({
@@ -25,26 +36,29 @@ const { values } = parseArgs({
     processes: { type: 'string', default: '3000' },
     workers: { type: 'string', default: '3' },
     samples: { type: 'string', default: '200' },
+    specs: { type: 'string', default: '5000' },
+    backlog: { type: 'string', default: '100000' },
     only: { type: 'string', default: PARTS.join(',') },
   },
 });
 const only = values.only.split(',');
 const wrong = [
   ...only.filter((part) => !PARTS.includes(part)).map((part) => `--only ${part}: is none of ${PARTS.join(', ')}`),
-  ...['tasks', 'processes', 'workers', 'samples']
-    .filter((name) => !/^[1-9]\d{0,6}$/.test(values[name]))
-    .map((name) => `--${name} ${values[name]}: must be a whole number from 1 to 9999999`),
+  ...NUMBERS.filter((name) => !/^[1-9]\d{0,6}$/.test(values[name])).map(
+    (name) => `--${name} ${values[name]}: must be a whole number from 1 to 9999999`,
+  ),
 ];
 if (wrong.length > 0) {
   console.error(wrong.join('\n'));
   process.exit(2);
 }
-const [tasks, processes, workers, latencySamples] = ['tasks', 'processes', 'workers', 'samples'].map((name) =>
-  Number(values[name]),
-);
+const [tasks, processes, workers, latencySamples, specs, backlog] = NUMBERS.map((name) => Number(values[name]));
 
+const loadBefore = loadavg()[0].toFixed(1);
 const noop = [];
+const singles = [];
 const real = [];
+const sections = {};
 const failures = [];
 async function measure(what, fn) {
   process.stderr.write(`measuring ${what}…\n`);
@@ -58,9 +72,21 @@ async function measure(what, fn) {
 
 if (only.includes('boi')) {
   await measure('boi-node, no-op tasks', async () => noop.push(await measureNoop({ tasks, workers })));
-  await measure('boi-node, real processes', async () =>
-    real.push(await measureReal({ tasks: processes, workers, latencySamples })),
+  await measure('boi-node, specs of one task', async () =>
+    singles.push(await measureSingles({ specs, clients: CLIENTS, workers })),
   );
+  await measure('boi-node, a backlog', async () => {
+    sections.backlog = await measureBacklog({ tasks: backlog, workers });
+  });
+  await measure('boi-node, takeover', async () => {
+    sections.takeover = await measureTakeover({ tasks: TAKEOVER_TASKS, workers, runs: TAKEOVER_RUNS });
+  });
+  await measure('boi-node, daemons', async () => {
+    const sizes = { startRuns: START_RUNS, idleMs: IDLE_MS, tailBytes: TAIL_BYTES, lines: TAIL_LINES };
+    const { real: row, ...others } = await measureDaemons({ tasks: processes, workers, latencySamples, ...sizes });
+    real.push(row);
+    Object.assign(sections, others);
+  });
 }
 if (peerNames.some((name) => only.includes(name)))
   await measure('installation of the peers', async () => installPeers());
@@ -75,10 +101,15 @@ const machine = {
   memoryGiB: Math.round(totalmem() / 2 ** 30),
   system: `Linux ${release()} ${arch()}`,
   node: process.version,
+  loadBefore,
+  loadAfter: loadavg()[0].toFixed(1),
   fileSystem: execFileSync('stat', ['-f', '-c', '%T', tmpdir()], { encoding: 'utf8' }).trim(),
 };
 const measuredAt = new Date().toISOString();
-writeFileSync(RESULTS, `${JSON.stringify({ measuredAt, machine, workers, noop, real, failures }, null, 2)}\n`);
+writeFileSync(
+  RESULTS,
+  `${JSON.stringify({ measuredAt, machine, workers, noop, singles, real, ...sections, failures }, null, 2)}\n`,
+);
 
 console.log(
   `\n${machine.cores} × ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}, ${machine.fileSystem}, Node ${machine.node}, ${measuredAt}\n`,
@@ -118,8 +149,26 @@ console.log(
     ]),
   ),
 );
+if (singles.length > 0) {
+  console.log(`\nSpecs of one no-op task, ${CLIENTS} clients, to the durable end of each`);
+  console.log(
+    table(
+      ['', 'specs', 'seconds', 'specs/s', 'writes/spec', 'syncs/spec', 'ms a sync'],
+      singles.map((row) => [
+        row.name,
+        row.tasks,
+        (row.elapsedMs / 1000).toFixed(2),
+        row.perSecond,
+        row.writesPerTask,
+        row.syncsPerTask,
+        row.syncMs,
+      ]),
+    ),
+  );
+}
+for (const [name, section] of Object.entries(sections)) console.log(`\n${name}: ${JSON.stringify(section, null, 1)}`);
 console.log('\nCommand lines');
-for (const row of [...noop, ...real]) {
+for (const row of [...noop, ...singles, ...real]) {
   console.log(`  ${row.name}: ${row.command}`);
   if (row.storeCommand !== undefined) console.log(`    ${row.storeCommand}`);
 }

@@ -9,13 +9,14 @@ import { systemClock, systemRandom } from '@boi/system';
 
 const options = JSON.parse(process.argv[2]);
 
-/** Every task ends at once, well. What it was given and told is the same as for a real one. */
+/** Every task ends at once, well, or never when `hang` is set. What it was given and told is the same as for a real one. */
 const runner = {
   start(assignment) {
     started += 1;
     const now = Date.now();
     const report = { outcome: 'succeeded', exitCode: 0, startedAt: now, endedAt: now, tail: '', logBytes: 0 };
-    return { task: assignment.task, done: Promise.resolve(report), cancel: () => undefined };
+    const done = options.hang ? new Promise(() => undefined) : Promise.resolve(report);
+    return { task: assignment.task, done, cancel: () => undefined };
   },
   list: () => [],
   setDeadline: () => undefined,
@@ -29,6 +30,7 @@ const log = { debug: () => undefined, info: () => undefined, warn: complain, err
 
 let started = 0;
 const store = new EtcdStore({ endpoints: [options.endpoint], clock: systemClock, random: systemRandom });
+const id = new IdMinter(systemClock, systemRandom).mint('node');
 const node = new ClusterNode({
   store,
   clock: systemClock,
@@ -37,18 +39,22 @@ const node = new ClusterNode({
   metrics: { count: () => undefined, gauge: () => undefined, observe: () => undefined },
   emit: () => undefined,
   identity: {
-    id: new IdMinter(systemClock, systemRandom).mint('node'),
+    id,
     address: 'http://127.0.0.1:1',
     version: 'bench',
     capabilities: { os: 'linux' },
     slots: options.slots,
   },
+  ...(options.sessionTtlMs === undefined ? {} : { config: { sessionTtlMs: options.sessionTtlMs } }),
   runner,
   buffer,
 });
 
 const verbs = {
-  start: () => node.start(),
+  start: async () => {
+    await node.start();
+    return id;
+  },
   dispatch: async ({ source }) => {
     const { id: project } = await node.api.project('default');
     const { id: spec } = await node.api.dispatch(project, { source, format: 'json' });
@@ -59,6 +65,21 @@ const verbs = {
     await node.api.followSpec(project, spec, { tasks: false }, () => undefined, new AbortController().signal);
     return await node.api.spec(project, spec);
   },
+  /** `count` specs, each sent when the client's last was accepted. */
+  dispatchMany: async ({ source, count, clients }) => {
+    const { id: project } = await node.api.project('default');
+    let left = count;
+    const client = async () => {
+      while (left-- > 0) await node.api.dispatch(project, { source, format: 'json' });
+    };
+    await Promise.all(Array.from({ length: clients }, client));
+  },
+  /** Milliseconds its event loop has worked and waited. */
+  loop: async () => {
+    const { active, idle } = performance.eventLoopUtilization();
+    return { active, idle };
+  },
+  residentBytes: async () => process.memoryUsage().rss,
   fsck: () => node.api.fsck(),
   started: async () => started,
   stop: async () => {
