@@ -57,6 +57,16 @@ describe('a spawn', () => {
     expect(fake.started()).toEqual([NAME]);
   });
 
+  test('of a name that another process has just taken waits for its container, and makes it if none comes', async () => {
+    fake.names.add(NAME);
+    const spawned = plugin().spawn(request('7'));
+    const tried = () => fake.calls.filter((call) => call === 'POST /containers/create').length;
+    await expect.poll(tried, { timeout: 10_000 }).toBeGreaterThan(1);
+    fake.names.delete(NAME);
+    expect(await spawned).toEqual({ alreadySpawned: false, handle: NAME });
+    expect(fake.started()).toEqual([NAME]);
+  }, 20_000);
+
   test('does not start again what has ended', async () => {
     await plugin().spawn(request('7'));
     fake.end(NAME, 0);

@@ -47,6 +47,17 @@ describe('a request', () => {
     expect(fake.containers.get(NAME)?.archives).toHaveLength(1);
   });
 
+  test('of a name that another process has just taken, or that it has just started, is no second one', async () => {
+    fake.names.add(NAME);
+    await expect(plugin().provision(request('prq_1'))).rejects.toMatchObject({ kind: 'unavailable' });
+    fake.names.delete(NAME);
+    const answers = await Promise.all(
+      [plugin(), plugin()].map((nodes) => nodes.provision(request('prq_1')).catch(() => undefined)),
+    );
+    expect(answers.filter((answer) => answer?.alreadyProvisioned === false)).toHaveLength(1);
+    expect(fake.containers.size).toBe(1);
+  });
+
   test('beyond the maximum is refused, also of two at once', async () => {
     const nodes = plugin('--max', '1');
     const outcomes = await Promise.allSettled([nodes.provision(request('prq_1')), nodes.provision(request('prq_2'))]);
@@ -148,5 +159,5 @@ describe('the log of the plugin', () => {
     expect(said).toEqual([`${NAME}, made for prq_1, has ended with exit code 5`]);
     closing.abort();
     await telling;
-  });
+  }, 30_000);
 });

@@ -38,6 +38,8 @@ export class FakeEngine {
   readonly socket: string;
   readonly containers = new Map<string, FakeContainer>();
   readonly images = new Set<string>();
+  /** Taken for containers that are not there yet. */
+  readonly names = new Set<string>();
   /** Can be pulled. */
   readonly registry = new Set<string>();
   /** `METHOD /path`, in order. */
@@ -150,7 +152,7 @@ export class FakeEngine {
 
   #create(name: string, config: FakeContainer['config']): Answer {
     if (!this.images.has(config.Image)) return [404, { message: `No such image: ${config.Image}` }];
-    if (this.containers.has(name)) return [409, { message: `the name ${name} is in use` }];
+    if (this.containers.has(name) || this.names.has(name)) return [409, { message: `the name ${name} is in use` }];
     const never = { StartedAt: NEVER, FinishedAt: NEVER };
     const state = { Status: 'created', ExitCode: 0, Error: '', OOMKilled: false, ...never };
     const log = Buffer.alloc(0);
