@@ -107,7 +107,10 @@ function stop({ world, host, random }: Step): void {
 function powerCut({ world, random }: Step): void {
   const { hosts, tally, clock } = world;
   tally.add('power cut of all nodes');
-  for (const host of hosts) host.crash({ loseDisk: false });
+  for (const host of hosts) {
+    host.crash({ loseDisk: false });
+    host.disk.reboot();
+  }
   for (const host of hosts) if (random.next() < 0.5) host.expire();
   const first = hosts.find((host) => host.disk.tasks.length > 0) ?? random.pick(hosts);
   if (first.disk.tasks.length > 0) {

@@ -1,7 +1,8 @@
 /**
- * A host's disk: the results it keeps survive the process. It may refuse to write, or to remove what it has, for a while.
+ * A host's disk: the results it keeps survive the process, and its last session is noted there for the next one, which may take it for over
+ * unless the host was started anew. It may refuse to write, or to remove what it has, for a while.
  */
-import type { BufferedResult, ResultBuffer } from '@boi/cluster';
+import type { BufferedResult, ResultBuffer, SessionMemory } from '@boi/cluster';
 import { MemoryBuffer } from '@boi/cluster/testing';
 import { BoiError, type TaskId } from '@boi/core';
 import type { Tally } from './kinds.ts';
@@ -10,7 +11,18 @@ export type DiskState = 'sound' | 'read-only' | 'keeping';
 
 export class Disk implements ResultBuffer {
   #buffer = new MemoryBuffer();
+  #epoch: string | undefined;
   readonly #tally: Tally;
+  readonly session: SessionMemory = {
+    read: async () => {
+      if (this.#epoch !== undefined) this.#tally.add('session of the last life known');
+      return this.#epoch;
+    },
+    write: async (epoch) => {
+      this.#writable();
+      this.#epoch = epoch;
+    },
+  };
   /** *read-only*: nothing is written; *keeping*: nothing is removed. */
   state: DiskState = 'sound';
 
@@ -33,14 +45,23 @@ export class Disk implements ResultBuffer {
 
   lose(): void {
     this.#buffer = new MemoryBuffer();
+    this.reboot();
+  }
+
+  /** Another boot of the host: what was noted proves nothing any more. */
+  reboot(): void {
+    this.#epoch = undefined;
   }
 
   async append(result: BufferedResult): Promise<void> {
-    if (this.state === 'read-only') {
-      this.#tally.add('disk refuses to write');
-      throw new BoiError('internal', 'EROFS, as drawn');
-    }
+    this.#writable();
     await this.#buffer.append(result);
+  }
+
+  #writable(): void {
+    if (this.state !== 'read-only') return;
+    this.#tally.add('disk refuses to write');
+    throw new BoiError('internal', 'EROFS, as drawn');
   }
 
   all(): Promise<readonly BufferedResult[]> {

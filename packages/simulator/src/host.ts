@@ -304,6 +304,7 @@ export class Host {
       ...(routed === true ? { router: wildRouter(seed * 17 + n, process, tally) } : {}),
       runner,
       buffer: this.disk,
+      sessionMemory: this.disk.session,
     });
     return { process, store, runner, node, rate };
   }

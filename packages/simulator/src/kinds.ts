@@ -9,6 +9,7 @@ export const FAULTS = [
   'crash with the disk lost',
   'power cut of all nodes',
   'restart with its disk',
+  'session of the last life known',
   'restart without its disk',
   'pause of a process',
   'stop of a daemon',
