@@ -13,7 +13,14 @@ beforeAll(async () => {
   const program = await provideShipped(cluster, 'hooks-jsonl');
   const events = (n: number) => {
     const args = [program, '--file', `/effects/events-${n}`];
-    return { kind: 'hooks', tier: 'audit', events: ['claim.fence_rejected'], command: 'node', args };
+    return {
+      kind: 'hooks',
+      tier: 'audit',
+      readyTimeoutMs: 60_000,
+      events: ['claim.fence_rejected'],
+      command: 'node',
+      args,
+    };
   };
   await Promise.all([1, 2, 3].map((n) => configure(cluster, n, { events: events(n) })));
   await cluster.ready(...cluster.nodes);
