@@ -2,6 +2,7 @@
 import { goals } from './goals.mjs';
 
 function markdown(head, rows) {
+  if (rows.length === 0) return 'Nothing of it was measured in the last run.';
   const line = (cells) => `| ${cells.map((cell) => (cell === undefined ? '–' : String(cell))).join(' | ')} |`;
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '--:'))), ...rows.map(line)].join('\n');
 }
