@@ -190,18 +190,6 @@ test('wedged_winner: a node that lives and claims nothing for five seconds loses
   expect(await cluster.effects('wedge')).toHaveLength(24);
 });
 
-test('saturated_queue_is_not_no_capacity: work that waits for a slot is queued on capable nodes, and no node is asked for', async () => {
-  keepOnFailure();
-  const spec = await cluster.dispatch({
-    tasks: [{ ref: 'each', count: 60, run: `${effect('ran', 'busy')}; sleep 0.5` }],
-  });
-  await until('some ran', async () => (await cluster.effects('busy')).length > 0);
-  const { unassigned = 0 } = await cluster.json<{ unassigned?: number }>(['cluster', 'status']);
-  expect(unassigned).toBe(0);
-  expect(await cluster.records('/boi/provision/')).toEqual([]);
-  await cluster.boi(['spec', 'wait', spec]);
-});
-
 test('node_join_moves_little: a fourth node takes its share of what is queued, and nothing else moves', async () => {
   keepOnFailure();
   const count = 120;

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { Api, type Credentials } from '../harness/api.ts';
 import { docker } from '../harness/engine.ts';
 import { until } from '../harness/until.ts';
 
@@ -83,6 +84,17 @@ test('compose_quickstart: up, three nodes, a dispatch from the host, down, and n
   const ran = await boi(['spec', 'dispatch', '-', '--format', 'json', '--tail'], spec);
   expect(ran.code, ran.stderr).toBe(0);
   expect(ran.stderr).toMatch(/node-[123]$/m);
+  // From this host, by the port that the file publishes on it.
+  const bundle = '/tmp/host.json';
+  expect(await boi(['user', 'create', 'host', '--role', 'operator', '--out', bundle])).toMatchObject({ code: 0 });
+  const { stdout: credentials } = await run([...compose, 'exec', '-T', 'node-1', 'cat', bundle], env);
+  const api = new Api(JSON.parse(credentials) as Credentials);
+  const place = { host: '127.0.0.1', port: Number(env.BOI_PORT), servername: 'node-1' };
+  const answer = await api.askAt(place, 'POST', '/v1/projects/default/specs', { source: spec, format: 'json' });
+  api.close();
+  expect(answer.status, answer.text).toBe(201);
+  const { id } = JSON.parse(answer.text) as { id: string };
+  expect(await boi(['spec', 'wait', id])).toMatchObject({ code: 0 });
   expect((await down()).code).toBe(0);
   expect(await left()).toEqual([]);
 }, 240_000);
