@@ -35,6 +35,7 @@ export class Keys {
   nodes = () => range(`${this.prefix}nodes/`);
   nodeconf = (nod: NodeId) => `${this.prefix}nodeconf/${nod}`;
   nodeconfs = () => range(`${this.prefix}nodeconf/`);
+  returning = (nod: NodeId) => `${this.prefix}returning/${nod}`;
   load = (nod: NodeId) => `${this.prefix}load/${nod}`;
   loads = () => range(`${this.prefix}load/`);
 

@@ -37,7 +37,7 @@ export interface Registered {
 
 /**
  * One try. `onLease` is told of the lease as soon as there is one, so that it is revoked whatever comes of it. `former`: the lease of a
- * dead process with this identity, ended right before, so that others see the node gone for a moment only. Throws `conflict` when
+ * dead process with this identity, ended right before, under a mark that keeps others from taking what it left. Throws `conflict` when
  * somebody was faster or the lease ended; `schema-unknown`; `wrong-state` when it is no member any more; `store-unreachable`.
  */
 export async function register(
@@ -59,11 +59,13 @@ export async function register(
   onLease(lease);
   const key = keys.node(identity.id);
   const member = keys.member(identity.id);
+  const returning = keys.returning(identity.id);
   const txn = {
     compares: [absent(key), unchanged(keys.cluster(), cluster.kv.modRevision), ...(members ? [exists(member)] : [])],
     success: [
       { op: 'put', key, value: codecs.node.encode(recordOf({ ctx, identity })), lease },
       { op: 'put', key: keys.load(identity.id), value: codecs.load.encode(load()), lease },
+      ...(former === undefined ? [] : [{ op: 'delete', key: returning } as const]),
     ],
     failure: [
       { op: 'get', key },
@@ -73,6 +75,8 @@ export async function register(
   let epoch: Revision;
   try {
     if (former !== undefined) {
+      const mark = { op: 'put', key: returning, value: JSON.stringify({ v: SCHEMA_VERSION }), lease } as const;
+      await settleTxn(ctx, signal, { compares: [], success: [mark] });
       const ended = await store.revokeLease(former);
       if (ended.outcome === 'unknown') throw ended.cause;
     }

@@ -117,6 +117,17 @@ describe('a dead node’s queue', () => {
     expect(await left(2)).toBeUndefined();
   });
 
+  test('stays while a next life of the node is about to be back', async () => {
+    await queued(1);
+    await claimed(2, { deliveries: 3 });
+    const mark = f.keys.returning(dead);
+    await f.ctx.store.txn({ compares: [], success: [{ op: 'put', key: mark, value: '{"v":1}' }] });
+    expect(await adopter.adopt(dead)).toEqual({ outcome: 'alive', moved: 0 });
+    expect([await left(1), await left(2)]).toEqual([expect.anything(), expect.anything()]);
+    await f.ctx.store.txn({ compares: [], success: [{ op: 'delete', key: mark }] });
+    expect(await adopter.adopt(dead)).toEqual({ outcome: 'done', moved: 2 });
+  });
+
   test('a claim that held a concurrency slot frees it', async () => {
     const lock = { hash: 'a1', limit: 1 };
     const key = f.keys.lock(testProject, 'a1', 0);

@@ -10,7 +10,7 @@
  * node nothing is left in place: its commits are not wanted any more.
  */
 import { type NodeId, type SpecId, sleep, specOf, type TaskId } from '@boi/core';
-import { absent, type KeyValue, type Revision } from '@boi/store';
+import type { KeyValue, Revision } from '@boi/store';
 import { pages } from '../base/pages.ts';
 import { settleBatch } from '../base/settle.ts';
 import { ENDING_EVENTS, resultEvents } from '../commit/commit-events.ts';
@@ -21,6 +21,7 @@ import { placementFactsOf, routedTaskOf } from '../placement/placement.ts';
 import { batches, type PlannedMove, planMove, sendMoves } from '../placement/send-moves.ts';
 import { type Codec, codecs, type QueueEntry, type ResultRecord, type Stored } from '../records.ts';
 import { readHeader, stored } from '../spec/spec-ref.ts';
+import { isDead } from './dead.ts';
 import { afterlife, END_OPS_MAX, endLostTxn } from './lost-claim.ts';
 import { takeOverCoordination } from './take-over.ts';
 
@@ -85,7 +86,7 @@ async function adoptQueue(
     if (kvs.length === 0) break;
     const { moves, ends, stranded } = await plan(adopting, kvs);
     total.stranded += stranded;
-    const sent = await sendMoves(deps, moves, [absent(keys.node(dead))], signal);
+    const sent = await sendMoves(deps, moves, isDead(keys, dead), signal);
     total.moved += sent.applied.length;
     total.refused += sent.refused.length;
     const ended = sent.stopped ? { applied: 0, refused: 0, stopped: true } : await endClaims(adopting, ends);
@@ -157,7 +158,7 @@ async function endClaims(
     const intending = ctx.events.intend(ENDING_EVENTS, foretell, { signal, urgent: true });
     const intents = intending === undefined ? undefined : await intending;
     try {
-      const answer = await settleBatch(ctx, signal, { compares: [absent(ctx.keys.node(dead))], items });
+      const answer = await settleBatch(ctx, signal, { compares: isDead(ctx.keys, dead), items });
       if (answer.outcome === 'refused') return { applied, refused: refused + batch.length, stopped: true };
       for (const [i, ended] of batch.entries()) {
         if (answer.items[i]?.outcome !== 'applied') refused++;

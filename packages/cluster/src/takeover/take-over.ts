@@ -9,6 +9,7 @@ import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
 import { codecs, SCHEMA_VERSION, type SpecHeader, type Stored } from '../records.ts';
 import { coordinatorFor, isFinalSpec, readHeader } from '../spec/spec-ref.ts';
+import { isDead } from './dead.ts';
 
 const TRIES_MAX = 20;
 
@@ -23,7 +24,7 @@ export function takeOverCoordination(
   spc: SpecId,
   signal: AbortSignal = deps.session.signal(),
 ): Promise<TakeOver> {
-  return move(deps, deadNode, prj, spc, [absent(deps.ctx.keys.node(deadNode))], signal);
+  return move(deps, deadNode, prj, spc, isDead(deps.ctx.keys, deadNode), signal);
 }
 
 /** Gives one of this node's own away. `later` when no other node can have it. */
