@@ -15,6 +15,8 @@ const AT = 2;
 const ALL = Number.MAX_SAFE_INTEGER;
 /** Events that are outstanding when work begins to wait. */
 const UNACKNOWLEDGED_MAX = 100;
+/** A host goes down and up, with a plugin: a machine that is busy takes its time. */
+const RESTARTED_WITHIN_MS = 120_000;
 const COMPLETED = { events: ['task.completed'] };
 
 let cluster: Cluster;
@@ -66,6 +68,21 @@ async function finish(spec: string): Promise<void> {
 async function mark(plugin: string): Promise<number> {
   const [record] = await cluster.records(await markKey(plugin));
   return record === undefined ? 0 : (JSON.parse(record.value) as { sequence: number }).sequence;
+}
+
+/** All that the store has of it from now on; followed, since old revisions are dropped. */
+async function followMark(key: string): Promise<() => number[]> {
+  const { stdout } = await etcd().exec(['etcdctl', 'get', key, '-w', 'json']);
+  const { revision } = (JSON.parse(stdout) as { header: { revision: number } }).header;
+  const from = ['--dial-timeout', '30s', '--rev', String(revision + 1)];
+  const watch = await etcd().begin(['etcdctl', 'watch', ...from, key, '-w', 'json'], { withinMs: 240_000 });
+  return () =>
+    watch
+      .stdout()
+      .split('\n')
+      .slice(0, -1)
+      .flatMap((line) => (JSON.parse(line) as { Events?: { kv: { value: string } }[] }).Events ?? [])
+      .map(({ kv }) => (JSON.parse(Buffer.from(kv.value, 'base64').toString()) as { sequence: number }).sequence);
 }
 
 /** Sequences on the disk of the node. */
@@ -143,15 +160,15 @@ test('node_kill_no_loss: the daemon and all that is on its host killed in the mi
 
 test('mark_moves_by_ack_only: neither delivery, nor restarts, nor a plugin that acknowledges less move it; no sequence stands for two events, also when the disk is lost', async () => {
   keepOnFailure();
-  const key = await markKey('marked');
-  const watching = await etcd().begin(['etcdctl', 'watch', '--rev', '1', key, '-w', 'json'], { withinMs: 240_000 });
+  const marks = await followMark(await markKey('marked'));
   await gate('marked', { take: ALL, acknowledge: 0 });
   await install({ marked: hooks('marked', 'audit', COMPLETED) });
   const has = (sequence: number, times = 1) =>
-    until(`it has ${sequence} ${times} times`, async () => {
-      const all = await receipts('marked');
-      return all.filter((receipt) => receipt.sequence === sequence).length >= times;
-    });
+    until(
+      `it has ${sequence} ${times} times`,
+      async () => (await receipts('marked')).filter((receipt) => receipt.sequence === sequence).length >= times,
+      RESTARTED_WITHIN_MS,
+    );
   const becomes = (sequence: number) =>
     until(`the mark is ${sequence}`, async () => (await mark('marked')) === sequence);
 
@@ -188,12 +205,8 @@ test('mark_moves_by_ack_only: neither delivery, nor restarts, nor a plugin that 
   await finish(await work(10));
   await becomes(70);
   expect(told(await receipts('marked')).map(({ sequence }) => sequence)).toEqual(upTo(70));
-  const values = watching
-    .stdout()
-    .split('\n')
-    .filter(Boolean)
-    .flatMap((line) => (JSON.parse(line) as { Events?: { kv: { value: string } }[] }).Events ?? [])
-    .map(({ kv }) => (JSON.parse(Buffer.from(kv.value, 'base64').toString()) as { sequence: number }).sequence);
+  await until('the last mark is seen', () => marks().at(-1) === 70);
+  const values = marks();
   expect(values).toEqual([...new Set(values)].toSorted((a, b) => a - b));
   expect(values).toEqual(expect.arrayContaining([20, 45, 60, 70]));
 });
@@ -203,13 +216,16 @@ test('back_pressure: with a hundred outstanding work waits for an acknowledgemen
   const closed = { take: ALL, acknowledge: 0 };
   await gate('slow', closed);
   await gate('watching', { take: ALL, acknowledge: ALL });
-  const watching = hooks('watching', 'best_effort', { events: ['node.degraded', 'node.recovered'] });
+  const watching = hooks('watching', 'best_effort', { events: ['node.degraded'] });
   // Not what a node tells without waiting, as moves: those may exceed the number.
   const events = ['spec.started', 'task.dispatched', 'task.claimed', 'task.started', 'task.completed'];
   await install({ slow: hooks('slow', 'audit', { events }), watching });
   const begun = async () =>
     (await receipts('watching')).filter((one) => one.payload.reason === 'hooks-saturated').length;
-  const over = async () => (await receipts('watching')).filter((one) => one.kind === 'node.recovered').length;
+  const over = async () => {
+    const { ailments = [] } = await cluster.json<NodeView & { ailments?: string[] }>(['node', 'show', node().name]);
+    return !ailments.some((what) => what.includes('does not keep up'));
+  };
   const resident = () => cluster.api.metric(node(), 'boi_core_process_resident_bytes');
   const last = async () => Math.max(...(await onDisk('slow')));
 
@@ -241,14 +257,14 @@ test('back_pressure: with a hundred outstanding work waits for an acknowledgemen
   await until('the next is let in', async () => (await last()) > outstanding);
   await gate('slow', { take: ALL, acknowledge: ALL });
   await finish(first);
-  await until('it is over', async () => (await over()) === 1);
+  await until('it is over', over);
 
   await gate('slow', closed);
   const second = await work(80);
   await until('it is told again', async () => (await begun()) === 2);
   await gate('slow', { take: ALL, acknowledge: ALL });
   await finish(second);
-  await until('it is over again', async () => (await over()) === 2);
+  await until('it is over again', over);
   expect(await begun()).toBe(2);
   expect(await cluster.api.metric(node(), 'boi_core_hook_saturations_total', { plugin: 'slow' })).toBe(2);
 });
