@@ -4,7 +4,7 @@
  * to be known; with identities also that it is a member still. Used by session.ts for each session.
  */
 import { BoiError, sleep } from '@boi/core';
-import { absent, exists, isLeaseNotFound, type LeaseId, type Revision, unchanged } from '@boi/store';
+import { absent, exists, isLeaseNotFound, type LeaseId, type Revision, sameCreation, unchanged } from '@boi/store';
 import { settleTxn } from '../base/settle.ts';
 import type { ClusterContext } from '../context.ts';
 import type { NodeIdentity } from '../node-types.ts';
@@ -35,16 +35,23 @@ export interface Registered {
   readonly sentWall: number;
 }
 
+/** A session of an earlier life, whose process is certainly dead. */
+export interface Former {
+  readonly lease: LeaseId;
+  readonly epoch: Revision;
+}
+
 /**
- * One try. `onLease` is told of the lease as soon as there is one, so that it is revoked whatever comes of it. `former`: the lease of a
- * dead process with this identity, ended right before, under a mark that keeps others from taking what it left. Throws `conflict` when
+ * One try. `onLease` is told of the lease as soon as there is one, so that it is revoked whatever comes of it. `former`: the session of
+ * a dead process with this identity, ended right before, under a mark that keeps others from taking what it left; one that is over by
+ * itself meanwhile is past marking. Throws `conflict` when
  * somebody was faster or the lease ended; `schema-unknown`; `wrong-state` when it is no member any more; `store-unreachable`.
  */
 export async function register(
   { ctx, identity, load, members = false }: RegisterOptions,
   signal: AbortSignal,
   onLease: (lease: LeaseId) => void,
-  former?: LeaseId,
+  former?: Former,
 ): Promise<Registered> {
   const { clock, keys, store } = ctx;
   const cluster = await store.get(keys.cluster());
@@ -76,8 +83,8 @@ export async function register(
   try {
     if (former !== undefined) {
       const mark = { op: 'put', key: returning, value: JSON.stringify({ v: SCHEMA_VERSION }), lease } as const;
-      await settleTxn(ctx, signal, { compares: [], success: [mark] });
-      const ended = await store.revokeLease(former);
+      await settleTxn(ctx, signal, { compares: [sameCreation(key, former.epoch)], success: [mark] });
+      const ended = await store.revokeLease(former.lease);
       if (ended.outcome === 'unknown') throw ended.cause;
     }
     const answer = await settleTxn(ctx, signal, txn);

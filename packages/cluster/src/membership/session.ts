@@ -24,7 +24,7 @@ import { type Compare, type LeaseId, type Revision, sameCreation } from '@boi/st
 import { Bell } from '../base/bell.ts';
 import type { SessionState } from '../node-types.ts';
 import { type Lasting, lasting, runnerDeadline } from './deadlines.ts';
-import { type RegisterOptions, recordGone, register } from './register.ts';
+import { type Former, type RegisterOptions, recordGone, register } from './register.ts';
 import type { Session } from './session-types.ts';
 
 const BACKOFF_FIRST_MS = 100;
@@ -284,14 +284,15 @@ export class NodeSession implements Session {
     return { lease, epoch, abort: new AbortController(), ...lasting(sentMono, sentWall, ttlMs) };
   }
 
-  /** The lease of the process before, if its record is still there. */
-  async #former(): Promise<LeaseId | undefined> {
+  /** The session of the process before, if its record is still there. */
+  async #former(): Promise<Former | undefined> {
     const { ctx, memory } = this.#options;
     if (this.#registered) return undefined;
     const epoch = await memory?.read();
     if (epoch === undefined) return undefined;
     const { kv } = await ctx.store.get(ctx.keys.node(this.node));
-    return kv?.createRevision === epoch ? kv.lease : undefined;
+    if (kv?.lease === undefined || kv.createRevision !== epoch) return undefined;
+    return { lease: kv.lease, epoch: kv.createRevision };
   }
 
   async #remember(epoch: Revision): Promise<void> {
