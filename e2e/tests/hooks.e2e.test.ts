@@ -21,6 +21,8 @@ const COMPLETED = { events: ['task.completed'] };
 
 let cluster: Cluster;
 let receiver: string;
+/** Of the second node. */
+let id: string;
 
 beforeAll(async () => {
   cluster = await Cluster.start({
@@ -28,6 +30,7 @@ beforeAll(async () => {
     settingsOf: (n): Record<string, string> => (n === AT ? { slots: '4' } : {}),
   });
   receiver = await provide(cluster, 'receiver');
+  ({ id } = await cluster.json<NodeView>(['node', 'show', node().name]));
 });
 
 afterAll(() => cluster?.remove());
@@ -38,10 +41,7 @@ const etcd = () => cluster.etcd[0] as Container;
 const receipts = (plugin: string) => lines<Receipt>(cluster, plugin);
 const backlog = (plugin: string) => cluster.api.metric(node(), 'boi_core_hook_backlog', { plugin });
 const logOf = (plugin: string) => `/var/lib/boi-node/hooks/${plugin}`;
-const markKey = async (plugin: string) => {
-  const { id } = await cluster.json<NodeView>(['node', 'show', node().name]);
-  return `/boi/hooks-hwm/${id}/${plugin}`;
-};
+const markKey = (plugin: string) => `/boi/hooks-hwm/${id}/${plugin}`;
 
 const gate = (plugin: string, to: Gate) => cluster.say(`${plugin}.gate`, JSON.stringify(to));
 
@@ -66,7 +66,7 @@ async function finish(spec: string): Promise<void> {
 
 /** What the store has of it; 0 before anything is recorded. */
 async function mark(plugin: string): Promise<number> {
-  const [record] = await cluster.records(await markKey(plugin));
+  const [record] = await cluster.records(markKey(plugin));
   return record === undefined ? 0 : (JSON.parse(record.value) as { sequence: number }).sequence;
 }
 
@@ -160,7 +160,7 @@ test('node_kill_no_loss: the daemon and all that is on its host killed in the mi
 
 test('mark_moves_by_ack_only: neither delivery, nor restarts, nor a plugin that acknowledges less move it; no sequence stands for two events, also when the disk is lost', async () => {
   keepOnFailure();
-  const marks = await followMark(await markKey('marked'));
+  const marks = await followMark(markKey('marked'));
   await gate('marked', { take: ALL, acknowledge: 0 });
   await install({ marked: hooks('marked', 'audit', COMPLETED) });
   const has = (sequence: number, times = 1) =>
@@ -284,5 +284,5 @@ test('best_effort_never_blocks: its plugin frozen, all work goes on, the oldest 
   expect(await receipts('idle')).toEqual([]);
   const { stdout } = await node().exec(['sh', '-c', 'ls hooks/idle 2>/dev/null']);
   expect(stdout).toBe('');
-  expect(await cluster.records(await markKey('idle'))).toEqual([]);
+  expect(await cluster.records(markKey('idle'))).toEqual([]);
 });
