@@ -51,5 +51,5 @@ export function plot({ results, growth }) {
   });
   const height = top - PANEL_GAP + 8;
   const head = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="13">`;
-  return `${head}\n<rect width="100%" height="100%" fill="#ffffff"/>\n${texts.join('\n')}\n</svg>\n`;
+  return `${head}\n<title>boi-node beside its peers, and as its cluster grows</title>\n<rect width="100%" height="100%" fill="#ffffff"/>\n${texts.join('\n')}\n</svg>\n`;
 }

@@ -126,7 +126,7 @@ export type SpecHeader = Static<typeof SpecHeader>;
 export const CoordRecord = Type.Object({ v: V, prj: id<ProjectId>() });
 export type CoordRecord = Static<typeof CoordRecord>;
 
-/** One claim whose end is not the task's final result; the newest {@link HISTORY_MAX} are kept. */
+/** One claim whose end is not the task's result, or not any more; the newest {@link HISTORY_MAX} are kept. */
 const HistoryRecord = Type.Object({
   attempt: Nat,
   delivery: Nat,
@@ -138,6 +138,8 @@ const HistoryRecord = Type.Object({
   exitCode: opt(Int),
   /** Who killed it. */
   actor: opt(Str),
+  /** It was the task's result, until a task retry took that back. */
+  final: opt(Type.Literal(true)),
 });
 export type HistoryRecord = Static<typeof HistoryRecord>;
 export const HISTORY_MAX = 10;

@@ -86,6 +86,44 @@ describe('what a node announces before its transactions', () => {
       expect.arrayContaining(['task.retried', 'task.failed', 'task.cancelled', 'spec.completed']),
     );
   });
+
+  test('a failure that somebody’s retry took back is told apart from one that the policy tried again (seeds 570753, 571097)', async () => {
+    const node = await cluster.join(1, {
+      script: ({ attempt, definition }) =>
+        definition.ref === 't2'
+          ? { durationMs: 3_000 }
+          : { durationMs: 20, report: attempt < 3 ? { outcome: 'failed', exitCode: 2 } : {} },
+    });
+    const spec = await cluster.dispatch({
+      'failure-policy': 'continue',
+      tasks: tasks(2, { retries: { max: 1, backoff: '1ms' } }),
+    });
+    const attempts = async () => (await cluster.results(spec.id as SpecId)).get(cluster.task(spec))?.attempt;
+    await cluster.clock.until(async () => (await attempts()) === 2, 2_000, 'the second attempt');
+    await cluster.wait(node.node.api.retryTask(node.node.snapshot().cluster.defaultProject, cluster.task(spec)));
+    await cluster.clock.until(async () => (await attempts()) === 3, 2_000, 'the third attempt');
+    await cluster.untilDone(spec);
+    await cluster.clock.advance(10);
+    await expectSettled();
+    const announced = (kind: string) =>
+      node.port.resolved
+        .map(({ intended }) => intended)
+        .filter(({ event }) => event.kind === kind && event.payload.task === cluster.task(spec));
+    const [retried] = announced('task.retried');
+    const [failed] = announced('task.failed');
+    if (retried === undefined || failed === undefined) throw new Error('both were announced');
+    const settled = async (kind: 'task.retried' | 'task.failed', like: typeof retried) =>
+      (await settleIntent(reader(), { ...like, event: { ...like.event, kind } as never })).outcome;
+    expect([await settled('task.retried', retried), await settled('task.failed', failed)]).toEqual([
+      'happened',
+      'happened',
+    ]);
+    expect(await settled('task.retried', failed)).toBe('unknown');
+    const { node: by, at } = (await cluster.results(spec.id as SpecId)).get(cluster.task(spec))?.history?.[0] ?? {};
+    expect(by).toBe(node.id);
+    const ofRetried = { ...retried, trace: { ...retried.trace, attempt: '1', endedAt: String(at) } };
+    expect(await settled('task.failed', ofRetried)).toBe('unknown');
+  });
 });
 
 describe('while a plugin that audits is behind', () => {

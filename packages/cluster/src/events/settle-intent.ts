@@ -6,8 +6,8 @@
  * What each trace holds, besides `source` and `base` (key and mod revision of a record the transaction compares and changes):
  *
  *   task.claimed                         entry, nonce   the entry it wrote carries the nonce; or a result or history names the claim
- *   task.completed, failed, cancelled    endedAt, attempt the task's result is of this claim, or was and is in its history
- *   task.retried                                        in the history of the entry, or of what came of it
+ *   task.completed, failed, cancelled    endedAt, attempt the task's result is of this claim, or was and is in its history as `final`
+ *   task.retried                                        in the history of the entry, or of what came of it, not as `final`
  *   task.reassigned                      at             in the moves of the entry
  *   spec.started                         createdAt      the header is past `writing`
  *   task.dispatched                                     the header's cursor is past the task
@@ -132,9 +132,10 @@ async function ended(reader: Reader, event: BoiEvent, trace: EventTrace): Promis
     // A task that was cancelled before it ran and is retried keeps its attempt: both may have happened.
     return event.kind === 'task.cancelled' ? undefined : DID_NOT;
   }
-  // Taken back by a retry of the task.
   const end = outcome ?? 'cancelled';
-  const own = history.find((one) => one.attempt === attempt && one.end === end && String(one.at) === trace.endedAt);
+  const own = history.find(
+    (one) => one.final && one.attempt === attempt && one.end === end && String(one.at) === trace.endedAt,
+  );
   return own !== undefined && (delivery === undefined || own.delivery === delivery) ? HAPPENED : undefined;
 }
 
@@ -144,7 +145,11 @@ async function retried(reader: Reader, event: BoiEvent): Promise<Settlement | un
   // Of one that was given back another node may have had the same delivery: only this node's tells.
   const own = history.some(
     (one) =>
-      one.attempt === attempt && one.delivery === delivery && one.node === event.emitter && RETRIED.includes(one.end),
+      !one.final &&
+      one.attempt === attempt &&
+      one.delivery === delivery &&
+      one.node === event.emitter &&
+      RETRIED.includes(one.end),
   );
   return own ? HAPPENED : undefined;
 }

@@ -224,6 +224,7 @@ function historyOf({ outcome, attempt, delivery, node, endedAt, reason, exitCode
     end: outcome,
     ...(reason === undefined ? {} : { reason }),
     ...(exitCode === undefined ? {} : { exitCode }),
+    final: true,
   };
   return [...history, last].slice(-HISTORY_MAX);
 }
