@@ -108,7 +108,7 @@ describe('what a node announces before its transactions', () => {
     const announced = (kind: string) =>
       node.port.resolved
         .map(({ intended }) => intended)
-        .filter(({ event }) => event.kind === kind && event.payload.task === cluster.task(spec));
+        .filter(({ event }) => event.kind === kind && (event.payload as { task?: string }).task === cluster.task(spec));
     const [retried] = announced('task.retried');
     const [failed] = announced('task.failed');
     if (retried === undefined || failed === undefined) throw new Error('both were announced');
