@@ -100,12 +100,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'adopter without its compare of the dead record',
     seed: 2,
     edits: [
-      { file: 'takeover/adopt.ts', from: '[absent(keys.node(dead))], signal)', to: '[], signal)' },
-      {
-        file: 'takeover/adopt.ts',
-        from: '{ compares: [absent(ctx.keys.node(dead))], items }',
-        to: '{ compares: [], items }',
-      },
+      { file: 'takeover/adopt.ts', from: 'isDead(keys, dead), signal)', to: '[], signal)' },
+      { file: 'takeover/adopt.ts', from: '{ compares: isDead(ctx.keys, dead), items }', to: '{ compares: [], items }' },
     ],
   },
   {
