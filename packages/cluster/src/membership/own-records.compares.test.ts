@@ -1,8 +1,8 @@
 /** The compares of what a node writes about itself, each by what goes wrong without it. */
 import type { TaskReport } from '@boi/core';
-import type { MemoryStore } from '@boi/store';
+import { type MemoryStore, toRevision } from '@boi/store';
 import { FaultyStore } from '@boi/store/testing';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { initCluster } from '../init.ts';
 import type { NodeIdentity } from '../node-types.ts';
 import { codecs, type LoadRecord, SCHEMA_VERSION } from '../records.ts';
@@ -126,4 +126,32 @@ test('a copy of an older load that arrives late takes no newer one’s place, wh
   const stopped = session.stop();
   await f.clock.advance(100);
   await stopped;
+});
+
+describe('the mark of a node that ends the session of its killed life', () => {
+  /** What became of the mark when that life's record was there, or had gone by itself. */
+  async function marks(recorded: boolean): Promise<string[]> {
+    const f = fixture();
+    await initCluster(f.ctx, signal);
+    const told: string[] = [];
+    const key = f.keys.returning(one);
+    const watch = f.store.watch(
+      { start: key, end: `${key} `, fromRevision: toRevision(1) },
+      { onEvents: (events) => void told.push(...events.map(({ type }) => type)), onLost: () => {} },
+    );
+    const earlier = await register({ ctx: f.ctx, identity, load: () => idle }, signal, () => {});
+    if (!recorded) await f.store.revokeLease(earlier.lease);
+    await register({ ctx: f.ctx, identity, load: () => idle }, signal, () => {}, earlier);
+    await f.clock.advance(10);
+    watch.cancel();
+    return told;
+  }
+
+  test('is there until it has registered', async () => {
+    expect(await marks(true)).toEqual(['put', 'delete']);
+  });
+
+  test('is not put for a session that has ended by itself', async () => {
+    expect(await marks(false)).toEqual([]);
+  });
 });
