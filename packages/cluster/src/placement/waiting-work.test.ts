@@ -1,5 +1,6 @@
 /** Duties over work that waits: unassigned, wedged, stolen, rebalanced, handed over, killed; and placement under them all. */
 import { specOf } from '@boi/core';
+import { FaultyStore } from '@boi/store/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HeldTasks } from '../claim/held.ts';
 import { OwnQueue } from '../claim/own-queue.ts';
@@ -209,6 +210,26 @@ describe('stealing', () => {
       expect((await f.store.get(f.keys.queue(one, task))).kv?.modRevision).toBe(fence);
     }
     expect(woken).toBe(1);
+  });
+
+  test('whose answer was lost, and whose loot is gone when it is sent again, is not told to have failed (seed 560276)', async () => {
+    await inQueue(two, 1);
+    const store = new FaultyStore({ store: f.store, clock: f.clock });
+    let sent = 0;
+    store.plan = { call: ({ method }) => (method === 'batch' && sent++ === 0 ? { dropReply: true } : undefined) };
+    const faulty = { ...deps(), ctx: { ...f.ctx, store } };
+    const thief = new Stealer(faulty, { held, queue, capacity: 4, mayClaim: () => true, wake: () => woken++ });
+    const stealing = thief.steal();
+    await f.clock.until(async () => (await at(one, 1)) !== undefined, 1_000, 'it is taken');
+    await f.store.txn({ compares: [], success: [{ op: 'delete', key: f.keys.queue(one, testTask(1)) }] });
+    await f.clock.advance(60_000);
+    expect(await stealing).toBe(0);
+    expect(sent).toBe(2);
+    const told = f.port.resolved.map(({ intended, outcome }) => [intended.event.kind, outcome]);
+    expect(told).toEqual([
+      ['task.reassigned', 'unknown'],
+      ['task.claimed', 'unknown'],
+    ]);
   });
 
   test('leaves what is claimed, keyed or not due, and nodes that have a free slot themselves', async () => {
