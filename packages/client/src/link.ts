@@ -113,8 +113,13 @@ function isTransient(error: unknown): boolean {
   );
 }
 
-/** Lines of a body, without their ends; ends silently where the body does, cut or not. The last, unfinished line is dropped. */
+/** As {@link byteLines}, read as text. */
 export async function* lines(body: AsyncIterable<Buffer>, lineBytesMax: number): AsyncGenerator<string, void> {
+  for await (const line of byteLines(body, lineBytesMax)) yield line.toString('utf8');
+}
+
+/** Lines of a body, without their ends; ends silently where the body does, cut or not. The last, unfinished line is dropped. */
+export async function* byteLines(body: AsyncIterable<Buffer>, lineBytesMax: number): AsyncGenerator<Buffer, void> {
   let pending: Buffer[] = [];
   let pendingBytes = 0;
   try {
@@ -126,7 +131,7 @@ export async function* lines(body: AsyncIterable<Buffer>, lineBytesMax: number):
         pending = [];
         pendingBytes = 0;
         from = at + 1;
-        yield (line.at(-1) === 13 ? line.subarray(0, -1) : line).toString('utf8');
+        yield line.at(-1) === 13 ? line.subarray(0, -1) : line;
       }
       if (from < chunk.length) {
         pending.push(chunk.subarray(from));

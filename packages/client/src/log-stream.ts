@@ -7,8 +7,9 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { LogEvent, LogQuery } from '@boi/core';
+import { splitDataLine } from '@boi/core/log-line';
 import type { BoiClient } from './client.ts';
-import { type FollowOptions, followStream, type LinkEvent, lines } from './link.ts';
+import { byteLines, type FollowOptions, followStream, type LinkEvent } from './link.ts';
 
 /** A data event carries at most some 64 KiB of output in base64. */
 const LINE_BYTES_MAX = 4 * 2 ** 20;
@@ -30,12 +31,13 @@ export interface LogData {
   readonly bytes: Buffer;
 }
 
-export type LogItem = Exclude<LogEvent, { type: 'data' }> | LogData | LinkEvent;
+export type LogItem = DecodedEvent | LinkEvent;
+type DecodedEvent = Exclude<LogEvent, { type: 'data' }> | LogData;
 
 /** Ends after the event `end`, which is yielded too. */
 export function readLog(client: BoiClient, options: ReadLogOptions): AsyncGenerator<LogItem, void> {
   const position = new LogPosition(options.query ?? {});
-  return followStream<Exclude<LogItem, LinkEvent>>(
+  return followStream<DecodedEvent>(
     () =>
       client.open('task.log', {
         params: { prj: options.project, tsk: options.task },
@@ -47,13 +49,10 @@ export function readLog(client: BoiClient, options: ReadLogOptions): AsyncGenera
   );
 }
 
-async function* readItems(
-  body: IncomingMessage,
-  position: LogPosition,
-): AsyncGenerator<Exclude<LogItem, LinkEvent>, 'done' | 'cut'> {
-  for await (const line of lines(body, LINE_BYTES_MAX)) {
-    if (line === '') continue;
-    const item = position.take(JSON.parse(line) as LogEvent);
+async function* readItems(body: IncomingMessage, position: LogPosition): AsyncGenerator<DecodedEvent, 'done' | 'cut'> {
+  for await (const line of byteLines(body, LINE_BYTES_MAX)) {
+    if (line.length === 0) continue;
+    const item = position.take(decoded(line));
     if (item === undefined) continue;
     if (item.type === 'end') {
       if (!item.complete && position.goOnAfterEnd()) return 'cut';
@@ -63,6 +62,18 @@ async function* readItems(
     yield item;
   }
   return 'cut';
+}
+
+function decoded(line: Buffer): DecodedEvent {
+  const data = splitDataLine(line);
+  if (data !== undefined) {
+    const { from, to, bytes: _, ...head } = data;
+    return { type: 'data', ...head, bytes: Buffer.from(line.toString('latin1', from, to), 'base64') };
+  }
+  const event = JSON.parse(line.toString('utf8')) as LogEvent;
+  if (event.type !== 'data') return event;
+  const { data: base64, ...head } = event;
+  return { ...head, bytes: Buffer.from(base64, 'base64') };
 }
 
 /** How far the output was read: what to ask for next, and what of an event is new. */
@@ -98,7 +109,7 @@ export class LogPosition {
   }
 
   /** The event with what was seen before taken off, or undefined if nothing of it is new. */
-  take(event: LogEvent): Exclude<LogItem, LinkEvent> | undefined {
+  take(event: DecodedEvent): DecodedEvent | undefined {
     switch (event.type) {
       case 'begin': {
         const order = this.#compare(event.attempt, event.delivery);
@@ -111,13 +122,12 @@ export class LogPosition {
       }
       case 'data': {
         if (this.#older) return undefined;
-        const bytes = Buffer.from(event.data, 'base64');
+        const { bytes } = event;
         const seen = Math.max(0, (this.#next ?? event.offset) - event.offset);
         if (seen >= bytes.length) return undefined;
         this.#next = event.offset + bytes.length;
         this.#taken += bytes.length - seen;
-        const at = event.at === undefined ? {} : { at: event.at };
-        return { type: 'data', offset: event.offset + seen, stream: event.stream, ...at, bytes: bytes.subarray(seen) };
+        return { ...event, offset: event.offset + seen, bytes: bytes.subarray(seen) };
       }
       case 'gap': {
         if (this.#older || (this.#next !== undefined && event.to <= this.#next)) return undefined;

@@ -39,8 +39,8 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 const text = (items: readonly LogItem[]) => items.map((i) => (i.type === 'data' ? i.bytes.toString() : '')).join('');
 
-const begin = (attempt: number, offset: number, delivery = 1): LogEvent => ({
-  type: 'begin',
+const begin = (attempt: number, offset: number, delivery = 1) => ({
+  type: 'begin' as const,
   attempt,
   delivery,
   node: NODE_ID,
@@ -154,12 +154,7 @@ describe('a log', () => {
             position.take(begin(1, from));
             for (let at = from; at < Math.min(whole.length, from + back + take); at += chunk) {
               const bytes = whole.subarray(at, Math.min(at + chunk, whole.length));
-              const item = position.take({
-                type: 'data',
-                offset: at,
-                stream: 'stdout',
-                data: Buffer.from(bytes).toString('base64'),
-              });
+              const item = position.take({ type: 'data', offset: at, stream: 'stdout', bytes: Buffer.from(bytes) });
               if (item?.type === 'data') got.push(...item.bytes);
             }
           }

@@ -12,6 +12,7 @@ export * from './event-port.ts';
 export * from './events.ts';
 export * from './hrw.ts';
 export * from './ids.ts';
+export * from './log-line.ts';
 export * from './names.ts';
 export * from './retry.ts';
 export * from './runner.ts';

@@ -1,7 +1,7 @@
 /** This node's log store as the events of a log stream. */
-import type { LogEvent, SpecId, TaskId } from '@boi/core';
+import { dataLine, type SpecId, type TaskId } from '@boi/core';
 import type { LogChunk, LogStore } from '@boi/worker';
-import type { LocalLogRequest, LocalLogs } from './log-relay.ts';
+import type { LocalLogRequest, LocalLogs, LogLine } from './log-relay.ts';
 
 /** Output in one event: keeps lines of the stream within what a reader must hold. */
 const EVENT_BYTES_MAX = 64 * 1024;
@@ -17,7 +17,7 @@ export class StoredLogs implements LocalLogs {
     return this.#store.attempts(spec, task);
   }
 
-  async *read(request: LocalLogRequest): AsyncGenerator<LogEvent> {
+  async *read(request: LocalLogRequest): AsyncGenerator<LogLine> {
     const { spec, task, attempt, delivery, tailBytes, follow, signal } = request;
     const place = { spec, task, attempt, delivery };
     const { size } = await this.#store.state(place);
@@ -33,7 +33,7 @@ export class StoredLogs implements LocalLogs {
         }
         for (const event of eventsOf(next.value, left)) {
           yield event;
-          if (event.type === 'data') left -= Buffer.byteLength(event.data, 'base64');
+          if (event.type === 'data') left -= event.next - event.offset;
         }
         if (left <= 0) break;
       }
@@ -57,20 +57,16 @@ export class StoredLogs implements LocalLogs {
   }
 }
 
-function* eventsOf(chunk: LogChunk, limit: number): Generator<LogEvent> {
+function* eventsOf(chunk: LogChunk, limit: number): Generator<LogLine> {
   if (chunk.gap !== undefined) yield { type: 'gap', offset: chunk.gap.offset, to: chunk.gap.to };
   const end = chunk.offset + Math.min(chunk.bytes.length, limit);
   for (const [i, segment] of chunk.segments.entries()) {
     const segmentEnd = Math.min(end, chunk.segments[i + 1]?.offset ?? end);
     for (let at = segment.offset; at < segmentEnd; at += EVENT_BYTES_MAX) {
-      const bytes = chunk.bytes.subarray(at - chunk.offset, Math.min(segmentEnd, at + EVENT_BYTES_MAX) - chunk.offset);
-      yield {
-        type: 'data',
-        offset: at,
-        stream: segment.stream,
-        ...(segment.at === undefined ? {} : { at: segment.at }),
-        data: bytes.toString('base64'),
-      };
+      const next = Math.min(segmentEnd, at + EVENT_BYTES_MAX);
+      const head = { offset: at, stream: segment.stream, ...(segment.at === undefined ? {} : { at: segment.at }) };
+      const line = dataLine(head, chunk.bytes.subarray(at - chunk.offset, next - chunk.offset));
+      yield { type: 'data', offset: at, next, line };
     }
   }
 }

@@ -2,7 +2,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ClusterApi, LogPlaces } from '@boi/cluster';
 import type { LogEvent, NodeId, ProjectId, SpecId, TaskId, TaskState } from '@boi/core';
-import { BoiError } from '@boi/core';
+import { BoiError, dataLine } from '@boi/core';
 import { systemClock } from '@boi/system';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { openAccess } from './access/open.ts';
 import { RateLimiter } from './access/rate-limit.ts';
 import { createHandlers } from './http/handlers.ts';
 import { createServer } from './http/server.ts';
-import { type LocalLogRequest, type LocalLogs, LogRelay } from './log-relay.ts';
+import { type LocalLogRequest, type LocalLogs, type LogLine, LogRelay } from './log-relay.ts';
 import { remoteLogs } from './remote-logs.ts';
 import { noPlugins } from './testing/no-plugins.ts';
 
@@ -45,7 +45,7 @@ class MemoryLogs implements LocalLogs {
     });
   }
 
-  async *read(request: LocalLogRequest): AsyncGenerator<LogEvent> {
+  async *read(request: LocalLogRequest): AsyncGenerator<LogLine> {
     const log = this.logs.get(`${request.attempt}.${request.delivery}`);
     if (log === undefined) throw new BoiError('log-unavailable', 'no such log here');
     let offset =
@@ -53,7 +53,8 @@ class MemoryLogs implements LocalLogs {
     for (;;) {
       while (offset < log.bytes.length) {
         const chunk = log.bytes.subarray(offset, offset + 5);
-        yield { type: 'data', offset, stream: 'stdout', data: chunk.toString('base64') };
+        const line = dataLine({ offset, stream: 'stdout' }, chunk);
+        yield { type: 'data', offset, next: offset + chunk.length, line };
         offset += chunk.length;
       }
       if (log.complete || !request.follow) {

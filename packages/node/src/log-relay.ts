@@ -26,6 +26,21 @@ import type { Call, InternalRoute } from './http/server.ts';
 import { HEARTBEAT_MS, onceDrainedOrClosed } from './http/sse.ts';
 import type { Peer } from './identity/peer-call.ts';
 
+/**
+ * An event of a log as it is relayed. Output stays the line of bytes it comes as and goes out as: nothing but its offsets is
+ * looked at.
+ */
+export type LogLine =
+  | Exclude<LogEvent, { type: 'data' }>
+  | {
+      readonly type: 'data';
+      readonly offset: number;
+      /** Offset behind its output. */
+      readonly next: number;
+      /** With its end of line. */
+      readonly line: Buffer;
+    };
+
 /** What this node's own disk has: implemented over the worker's log store. */
 export interface LocalLogs {
   /** Claims of which there is a log here, oldest first. */
@@ -34,7 +49,7 @@ export interface LocalLogs {
    * Events of one log: `data` and `gap` from `offset` on, then one `end` whose `complete` tells whether this log is
    * finished. Without `follow` it ends at what there is now. A log that is not there: throws `log-unavailable`.
    */
-  read(request: LocalLogRequest): AsyncIterable<LogEvent>;
+  read(request: LocalLogRequest): AsyncIterable<LogLine>;
 }
 
 export interface LocalLogRequest {
@@ -59,7 +74,7 @@ export interface LogRelayDeps {
     peer: Peer,
     task: TaskId,
     request: Omit<LocalLogRequest, 'spec' | 'task'>,
-  ) => AsyncIterable<LogEvent>;
+  ) => AsyncIterable<LogLine>;
 }
 
 const FINAL = new Set(['succeeded', 'failed', 'timed-out', 'cancelled', 'skipped', 'poison']);
@@ -224,7 +239,7 @@ export class LogRelay {
           }
           await out.write(event);
           if (event.type === 'data') {
-            position = { offset: event.offset + Buffer.byteLength(event.data, 'base64') };
+            position = { offset: event.next };
           } else if (event.type === 'gap') position = { offset: event.to };
         }
         return;
@@ -254,7 +269,7 @@ export class LogRelay {
 }
 
 // biome-ignore lint/correctness/useYield: it stands for a log that cannot be opened
-async function* unreachable(place: LogPlace): AsyncGenerator<LogEvent> {
+async function* unreachable(place: LogPlace): AsyncGenerator<LogLine> {
   throw new Error(`${place.node} has no live session`);
 }
 
@@ -347,14 +362,14 @@ class NdjsonReply {
     reply.raw.once('close', () => clearInterval(heartbeat));
   }
 
-  async write(event: LogEvent): Promise<void> {
+  async write(event: LogEvent | LogLine): Promise<void> {
     const raw = this.#call.reply.raw;
     this.begin();
     this.#call.signal.throwIfAborted();
-    if (!raw.write(`${JSON.stringify(event)}\n`)) await onceDrainedOrClosed(raw);
+    if (!raw.write('line' in event ? event.line : `${JSON.stringify(event)}\n`)) await onceDrainedOrClosed(raw);
   }
 
-  async pump(events: AsyncIterable<LogEvent>): Promise<void> {
+  async pump(events: AsyncIterable<LogLine>): Promise<void> {
     try {
       for await (const event of events) await this.write(event);
     } catch (error) {

@@ -1,10 +1,10 @@
 /** Opens another node's `/internal/tail` and yields its events, line by line, as fast as they are taken. */
 import http from 'node:http';
 import https, { type RequestOptions } from 'node:https';
-import { BoiError, type LogEvent, type Problem, type TaskId } from '@boi/core';
+import { BoiError, type LogEvent, type Problem, splitDataLine, type TaskId } from '@boi/core';
 import { HEARTBEAT_MS } from './http/sse.ts';
 import type { Peer } from './identity/peer-call.ts';
-import type { LocalLogRequest, LogRelayDeps } from './log-relay.ts';
+import type { LocalLogRequest, LogLine, LogRelayDeps } from './log-relay.ts';
 
 /** A holder that does not begin to answer within this long is unreachable. */
 const FIRST_BYTE_MS = 5_000;
@@ -25,7 +25,7 @@ async function* readRemote(
   task: TaskId,
   request: Omit<LocalLogRequest, 'spec' | 'task'>,
   tls: RequestOptions | undefined,
-): AsyncGenerator<LogEvent> {
+): AsyncGenerator<LogLine> {
   const url = new URL(`/internal/tail/${task}`, address);
   for (const name of ['attempt', 'delivery', 'offset', 'tailBytes', 'limit'] as const) {
     const value = request[name];
@@ -42,27 +42,47 @@ async function* readRemote(
     if (reading) response.destroy(new BoiError('holder-unreachable', `${address} is silent for ${SILENT_MS} ms`));
   });
   try {
-    let rest: Buffer = Buffer.alloc(0);
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      let buffer: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      for (let at = buffer.indexOf(10); at !== -1; at = buffer.indexOf(10)) {
-        const line = buffer.toString('utf8', 0, at);
-        buffer = buffer.subarray(at + 1);
-        if (line === '') continue;
-        const event = JSON.parse(line) as LogEvent;
-        if (event.type === 'end') ended = true;
-        reading = false;
-        yield event;
-        reading = true;
-      }
-      if (buffer.length > LINE_BYTES_MAX)
-        throw new BoiError('holder-unreachable', `${address} sent a line of over ${LINE_BYTES_MAX} bytes`);
-      rest = buffer;
+    for await (const line of lines(response, address)) {
+      const event = read(line);
+      if (event.type === 'end') ended = true;
+      reading = false;
+      yield event;
+      reading = true;
     }
   } finally {
     response.destroy();
   }
   if (!ended) throw new BoiError('holder-unreachable', `${address} stopped in the middle of the log`);
+}
+
+/** Each with its end of line; empty ones, heartbeats, are left out. */
+async function* lines(response: http.IncomingMessage, address: string): AsyncGenerator<Buffer> {
+  let rest: Buffer[] = [];
+  let restBytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    let from = 0;
+    for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, from)) {
+      const part = chunk.subarray(from, at + 1);
+      const line = restBytes === 0 ? part : Buffer.concat([...rest, part], restBytes + part.length);
+      from = at + 1;
+      rest = [];
+      restBytes = 0;
+      if (line.length > 1) yield line;
+    }
+    if (from < chunk.length) rest.push(chunk.subarray(from));
+    restBytes += chunk.length - from;
+    if (restBytes > LINE_BYTES_MAX)
+      throw new BoiError('holder-unreachable', `${address} sent a line of over ${LINE_BYTES_MAX} bytes`);
+  }
+}
+
+function read(line: Buffer): LogLine {
+  const data = splitDataLine(line.subarray(0, -1));
+  if (data !== undefined) return { type: 'data', offset: data.offset, next: data.offset + data.bytes, line };
+  const event = JSON.parse(line.toString('utf8')) as LogEvent;
+  if (event.type !== 'data') return event;
+  const { offset } = event;
+  return { type: 'data', offset, next: offset + Buffer.byteLength(event.data, 'base64'), line };
 }
 
 function open(url: URL, signal: AbortSignal, tls: RequestOptions | undefined): Promise<http.IncomingMessage> {

@@ -1,19 +1,11 @@
 import type { ClusterApi } from '@boi/cluster';
-import {
-  ERROR_CODES,
-  type ErrorCode,
-  type LogEvent,
-  type NodeId,
-  type ProjectId,
-  type SpecId,
-  type TaskId,
-} from '@boi/core';
+import { ERROR_CODES, type ErrorCode, type NodeId, type ProjectId, type SpecId, type TaskId } from '@boi/core';
 import { systemClock } from '@boi/system';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openAccess } from '../access/open.ts';
 import { RateLimiter } from '../access/rate-limit.ts';
-import { LogRelay } from '../log-relay.ts';
+import { type LogLine, LogRelay } from '../log-relay.ts';
 import { noPlugins } from '../testing/no-plugins.ts';
 import { createHandlers } from './handlers.ts';
 import { createServer } from './server.ts';
@@ -326,9 +318,9 @@ const relay = new LogRelay({
   self: () => 'nod_01h455vb4pex5vsknk084sn02q',
   local: {
     attempts: async (_spec: SpecId, _task: TaskId) => [],
-    read: reached('local logs') as () => AsyncIterable<LogEvent>,
+    read: reached('local logs') as () => AsyncIterable<LogLine>,
   },
-  remote: reached('remote') as () => AsyncIterable<LogEvent>,
+  remote: reached('remote') as () => AsyncIterable<LogLine>,
 });
 const server = createServer({
   handlers: createHandlers({
