@@ -15,8 +15,8 @@ type Unknown = { readonly outcome: 'unknown' };
 /** A definite answer, and whether an earlier sending of the same request may be the one that was applied. */
 export type Settled<A> = Exclude<A, Unknown> & { readonly resent: boolean };
 
-/** Sends until definite. Rejects only when `signal` aborts: whether it was applied is then still unknown. */
-async function settle<A extends { outcome: string }>(
+/** Sends until definite. Rejects when `signal` aborts: whether it was applied is then still unknown; and with what `send` rejects with. */
+export async function settle<A extends { outcome: string }>(
   ctx: Pick<ClusterContext, 'clock' | 'metrics'>,
   signal: AbortSignal,
   send: () => Promise<A>,

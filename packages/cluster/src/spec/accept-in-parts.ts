@@ -7,7 +7,7 @@ import type { NodeDeps } from '../deps.ts';
 import type { SpecHeader, Stored } from '../records.ts';
 import type { ChunkList } from './chunk-list.ts';
 import { type Draft, headerOf, openingParts, specStarted } from './draft.ts';
-import { type Opening, openSpec, requireCoordinator } from './open-spec.ts';
+import { type AcceptDeps, type Opening, openSpec, requireCoordinator } from './open-spec.ts';
 import { writeRecords } from './resume.ts';
 import { readHeader, type SpecRef } from './spec-ref.ts';
 import { writeBody } from './write-body.ts';
@@ -16,7 +16,7 @@ const RECORDS_AGAIN_MS = 1_000;
 
 /** `freed` is told of a header whose body could not be completed: somebody must remove it. */
 export async function acceptInParts(
-  deps: NodeDeps,
+  deps: AcceptDeps,
   draft: Draft,
   chunks: ChunkList,
   signal: AbortSignal,
@@ -35,7 +35,7 @@ export async function acceptInParts(
   const { compares, ops } = openingParts(ctx.keys, draft, header, coordinator);
   // The dispatcher may be its own coordinator; the same record is then compared once.
   const own = session.compares().filter((compare) => !compares.some(({ key }) => key === compare.key));
-  const opening = await openSpec(deps, draft, header, [...compares, ...own], ops, signal);
+  const opening = await openSpec(deps, draft, header, [...compares, ...own], ops);
   if (opening.outcome !== 'accepted') return opening;
   let accepted: Stored<SpecHeader>;
   try {

@@ -1,11 +1,10 @@
 /** Accepts a small spec with one transaction: header, body and all records are there, or nothing is. */
 import { REQUEST_BYTES_MAX } from '@boi/store';
-import type { NodeDeps } from '../deps.ts';
 import type { SpecHeader } from '../records.ts';
 import { type ChunkList, freshTasks } from './chunk-list.ts';
 import { type Draft, headerOf, openingParts, specStarted } from './draft.ts';
 import { freshRecords, routedTasks, startsReady } from './fresh-records.ts';
-import { type Opening, openSpec, requireCoordinator } from './open-spec.ts';
+import { type AcceptDeps, type Opening, openSpec, requireCoordinator } from './open-spec.ts';
 import { taskDispatched } from './resume.ts';
 import { bodyPut } from './write-body.ts';
 
@@ -14,7 +13,7 @@ const INLINE_BYTES_MAX = 2048;
 
 /** Undefined when the spec does not fit one transaction. */
 export async function acceptWhole(
-  deps: NodeDeps,
+  deps: AcceptDeps,
   draft: Draft,
   chunks: ChunkList,
   signal: AbortSignal,
@@ -69,7 +68,6 @@ export async function acceptWhole(
         header,
         [...opening.compares, ...records.compares],
         [...opening.ops, ...body.map((chunk) => bodyPut(ctx.keys, draft, chunk)), ...records.ops],
-        signal,
       ),
     ({ outcome }) => outcome === 'accepted',
   );

@@ -9,7 +9,7 @@
  * node somebody knows of the spec: while `writing` it frees everything once this session is gone, while `dispatching` it
  * goes on where this node stopped (resume.ts). The caller is answered at `dispatching`: from there the spec always finishes.
  *
- * The steps: draft.ts, open-spec.ts, and accept-whole.ts or accept-in-parts.ts.
+ * The steps: draft.ts, open-spec.ts (through openings.ts), and accept-whole.ts or accept-in-parts.ts.
  */
 import { BoiError, type DispatchAnswer, type DispatchBody, IdMinter, type ProjectId, sleep } from '@boi/core';
 import type { Actor } from '../api/api-types.ts';
@@ -21,7 +21,8 @@ import { acceptInParts, dispatchRecords } from './accept-in-parts.ts';
 import { acceptWhole } from './accept-whole.ts';
 import { ChunkList } from './chunk-list.ts';
 import { type AcceptProgress, answerOf, type Draft, type SpecRequest } from './draft.ts';
-import type { Opening } from './open-spec.ts';
+import type { AcceptDeps, Opening } from './open-spec.ts';
+import { Openings } from './openings.ts';
 import { readSpec } from './read-spec.ts';
 import { freeWriting } from './resume.ts';
 import { readHeader } from './spec-ref.ts';
@@ -36,13 +37,13 @@ const PLACE_TRIES_MAX = 30;
 const PLACE_AGAIN_MS = 50;
 
 export class Dispatcher {
-  readonly #deps: NodeDeps;
+  readonly #deps: AcceptDeps;
   readonly #minter: IdMinter;
   readonly #stopping = new AbortController();
   readonly #background = new Set<Promise<void>>();
 
   constructor(deps: NodeDeps) {
-    this.#deps = deps;
+    this.#deps = { ...deps, openings: new Openings(deps.ctx, this.#stopping.signal) };
     this.#minter = new IdMinter(deps.ctx.clock, deps.ctx.random);
   }
 

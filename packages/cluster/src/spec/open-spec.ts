@@ -1,13 +1,13 @@
 /**
- * The first transaction of a spec, settled. A lost reply: the identical transaction is sent again; refused then, the header or
+ * The first transaction of a spec, settled (openings.ts sends it). A lost reply: the identical transaction is sent again; refused then, the header or
  * the idempotency record that is found carries this request's spec id, digest and time, and so tells "mine" from "theirs".
  */
 import { BoiError, type SpecId } from '@boi/core';
 import type { Compare, Op } from '@boi/store';
-import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
 import { codecs, type IdempotencyRecord, type SpecHeader, type Stored } from '../records.ts';
 import type { Draft } from './draft.ts';
+import type { Openings } from './openings.ts';
 import { coordinatorFor, gotten } from './spec-ref.ts';
 
 export type Opening =
@@ -18,25 +18,24 @@ export type Opening =
   /** A node it was placed on went away meanwhile. */
   | { readonly outcome: 'moved' };
 
+/** What accepting a spec needs besides what every service has. */
+export interface AcceptDeps extends NodeDeps {
+  readonly openings: Openings;
+}
+
 export async function openSpec(
-  { ctx }: Pick<NodeDeps, 'ctx'>,
+  { ctx, openings }: Pick<AcceptDeps, 'ctx' | 'openings'>,
   draft: Draft,
   header: SpecHeader,
   compares: readonly Compare[],
   success: readonly Op[],
-  signal: AbortSignal,
 ): Promise<Opening> {
   const key = ctx.keys.spec(draft.prj, draft.spc);
   const failure: Op[] = [{ op: 'get', key }];
   if (draft.idempotencyHash !== undefined) {
     failure.push({ op: 'get', key: ctx.keys.idempotency(draft.prj, draft.idempotencyHash) });
   }
-  const { progress } = draft;
-  if (progress !== undefined) {
-    if (progress.sent === undefined) progress.signal.throwIfAborted();
-    progress.sent = draft.spc;
-  }
-  const answer = await settleTxn(ctx, signal, { compares: distinct(compares), success, failure });
+  const answer = await openings.send({ compares: distinct(compares), success, failure }, () => sending(draft));
   draft.answered();
   if (answer.outcome === 'applied') {
     const { revision } = answer;
@@ -56,6 +55,12 @@ export function requireCoordinator(deps: NodeDeps, spc: SpecId): NonNullable<Ret
   const coordinator = coordinatorFor(deps, spc);
   if (coordinator !== undefined) return coordinator;
   throw new BoiError('unavailable', 'no live node can coordinate the spec; try again', { retryAfterS: 1 });
+}
+
+function sending({ progress, spc }: Draft): void {
+  if (progress === undefined) return;
+  if (progress.sent === undefined) progress.signal.throwIfAborted();
+  progress.sent = spc;
 }
 
 function distinct(compares: readonly Compare[]): Compare[] {
