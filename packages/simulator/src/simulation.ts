@@ -69,7 +69,7 @@ function drawConfig(random: SeededRandom): Partial<ClusterConfig> {
     cooldownMs: 20_000,
     deliveriesMax: DELIVERIES_MAX,
     // Some specs are written in parts, and some are archived while others run.
-    dispatchChunk: random.pick([125, 3, 5]),
+    dispatchChunk: random.pick([500, 3, 5]),
     lingerMs: random.pick([4_000, 15_000, 3_600_000]),
     compactKeepMs: random.pick([30_000, 1_000]),
     relistMs: random.pick([60_000, 15_000]),

@@ -1,5 +1,5 @@
 /** Accepts a small spec with one transaction: header, body and all records are there, or nothing is. */
-import { REQUEST_BYTES_MAX } from '@boi/store';
+import { REQUEST_BYTES_MAX, TXN_OPS_MAX } from '@boi/store';
 import type { SpecHeader } from '../records.ts';
 import { type ChunkList, freshTasks } from './chunk-list.ts';
 import { type Draft, headerOf, openingParts, specStarted } from './draft.ts';
@@ -21,7 +21,7 @@ export async function acceptWhole(
   const { ctx } = deps;
   const { prj, spc } = draft;
   const { tasks, concurrency } = draft.request.spec;
-  if (tasks.length > ctx.config.dispatchChunk) return undefined;
+  if (tasks.length > Math.min(ctx.config.dispatchChunk, TXN_OPS_MAX)) return undefined;
   const [only] = tasks;
   const single = tasks.length === 1 && concurrency === undefined && only !== undefined && startsReady(only);
   const inline = single && Buffer.byteLength(JSON.stringify(only)) <= INLINE_BYTES_MAX;

@@ -101,7 +101,7 @@ describe('dispatch', () => {
   });
 
   it('keeps a spec’s own limit over chunks', async () => {
-    const rig = await SpecRig.create(2);
+    const rig = await SpecRig.create(2, { dispatchChunk: 100 });
     await rig.dispatch(many(400), { concurrency: 130 });
     await rig.settle(1000);
     expect((await rig.queued()).length).toBe(130);

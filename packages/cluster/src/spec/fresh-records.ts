@@ -1,17 +1,18 @@
 /**
- * The records of tasks that have none yet, as many as fit one transaction. Pure: the caller adds the header, whose compare
+ * The records of tasks that have none yet, as many as fit one request. Pure: the caller adds the header, whose compare
  * makes the whole of it happen or nothing.
  *
- * A flat transaction, not nested ones: were one item refused on its own (its node has just died), its index would stay
- * without a record below the cursor. So each target's record is compared once for the whole chunk, and a node that goes
- * away makes the caller place the chunk anew.
+ * No part of it can be refused on its own (its node has just died): its index would stay without a record below the cursor.
+ * So each target's record is compared once for the whole chunk, and a node that goes away makes the caller place the chunk
+ * anew. A flat transaction compares each new record absent as well. A batch, which holds many more, does not: nobody writes
+ * records above the cursor of a header that has not changed.
  *
  * Which record: `blocked` if the task has needs, can never be ready by itself, or the spec's own limit is used up by tasks
  * before it; else an entry in the queue of the node the placer names, or under `unassigned`. Of a spec already cancelled the
  * tasks that a cancel stops get the result `cancelled` and the others wait `blocked` for the coordinator.
  */
 import { type NodeId, type ProjectId, type SpecId, type TaskDefinition, taskId } from '@boi/core';
-import { absent, type Compare, type Op, REQUEST_BYTES_MAX, TXN_OPS_MAX } from '@boi/store';
+import { absent, type Compare, type Op, REQUEST_BYTES_MAX, TXN_OPS_MAX, type Txn } from '@boi/store';
 import type { Keys } from '../keys.ts';
 import { placementFactsOf, routedTaskOf } from '../placement/placement.ts';
 import type { Placer, RoutedTask } from '../placement/placement-types.ts';
@@ -22,6 +23,10 @@ import { newEntry, unrunResult } from './task-entry.ts';
 const OP_OVERHEAD_BYTES = 256;
 /** For the header and what else the caller adds. */
 const RESERVED_BYTES = 16 * 1024;
+/** Records in an item of a batch. Any number from 16 to 60 cost the same on etcd 3.4. */
+const ITEM_OPS = 32;
+/** Nodes whose records a batch may compare: etcd counts its widest item as well. */
+const BATCH_COMPARES_MAX = TXN_OPS_MAX - ITEM_OPS;
 
 export interface FreshTask {
   readonly index: number;
@@ -42,6 +47,8 @@ export interface FreshOptions {
   readonly opsUsed: number;
   readonly comparesUsed: number;
   readonly bytesUsed?: number;
+  /** For a batch (see {@link recordItems}), not for a flat transaction. */
+  readonly batch?: boolean;
   /** Tasks of the spec that may still be queued under its own limit. */
   readonly free: number;
   /** A one-task spec without a coordinator. */
@@ -63,9 +70,9 @@ export interface FreshRecords {
 }
 
 export function freshRecords(tasks: Iterable<FreshTask>, options: FreshOptions): FreshRecords {
-  const { keys, prj, spc, placer, nowMs, recordsMax, opsUsed, comparesUsed, free } = options;
+  const { keys, prj, spc, placer, nowMs, recordsMax, opsUsed, comparesUsed, free, batch = false } = options;
   const compares: Compare[] = [];
-  const compared = new Set<string>();
+  const targets = new Set<string>();
   const ops: Op[] = [];
   const places: (NodeId | undefined)[] = [];
   const bytesMax = REQUEST_BYTES_MAX - RESERVED_BYTES - (options.bytesUsed ?? 0);
@@ -106,29 +113,36 @@ export function freshRecords(tasks: Iterable<FreshTask>, options: FreshOptions):
         place = placed.member.id;
         key = keys.queue(place, tsk);
         value = codecs.entry.encode(entry);
-        needed = placed.compares.filter((compare) => !compared.has(compareId(compare)));
+        needed = placed.compares.filter((compare) => !targets.has(compareId(compare)));
       }
     }
     const more = Buffer.byteLength(value) + OP_OVERHEAD_BYTES;
-    if (
-      opsUsed + ops.length + 1 > TXN_OPS_MAX ||
-      comparesUsed + compares.length + needed.length + 1 > TXN_OPS_MAX ||
-      bytes + more > bytesMax
-    ) {
-      break;
-    }
+    const compared = comparesUsed + compares.length + needed.length;
+    const full = batch
+      ? compared > BATCH_COMPARES_MAX
+      : opsUsed + ops.length + 1 > TXN_OPS_MAX || compared + 1 > TXN_OPS_MAX;
+    if (full || bytes + more > bytesMax) break;
     bytes += more;
     queued += uses;
     cancelled += ends;
     for (const compare of needed) {
-      compared.add(compareId(compare));
+      targets.add(compareId(compare));
       compares.push(compare);
     }
-    compares.push(absent(key));
+    if (!batch) compares.push(absent(key));
     ops.push({ op: 'put', key, value });
     places.push(place);
   }
   return { compares, ops, count: ops.length, queued, places, cancelled };
+}
+
+/** The records as items of a batch without compares of their own: nested puts cost etcd half of what flat ones do. */
+export function recordItems(ops: readonly Op[]): Txn[] {
+  const items: Txn[] = [];
+  for (let from = 0; from < ops.length; from += ITEM_OPS) {
+    items.push({ compares: [], success: ops.slice(from, from + ITEM_OPS) });
+  }
+  return items;
 }
 
 /** Those of the tasks that may go to a queue now, for the router. */

@@ -2,18 +2,18 @@
  * What happens to a spec between its acceptance and its last record, whoever does it: the node that was asked, or, when its
  * session is gone, the spec's coordinator.
  *
- * {@link writeRecords} goes from the header's cursor to its end, one transaction a chunk; each compares the header's mod
+ * {@link writeRecords} goes from the header's cursor to its end, one request a chunk; each compares the header's mod
  * revision and puts the header with the cursor moved on. So of two nodes that write, the second's next transaction is
  * refused, and at every revision tasks 1…cursor have their record and none above has.
  */
 import { type NodeId, sleep, type TaskDefinition, taskId } from '@boi/core';
-import { type Op, unchanged } from '@boi/store';
-import { settleTxn } from '../base/settle.ts';
+import { type Compare, type Op, unchanged } from '@boi/store';
+import { settleBatch, settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
 import type { Foretold } from '../events/cluster-event.ts';
 import type { Keys } from '../keys.ts';
 import { codecs, type SpecHeader, type Stored } from '../records.ts';
-import { type FreshTask, freshRecords, routedTasks, startsReady } from './fresh-records.ts';
+import { type FreshTask, freshRecords, recordItems, routedTasks, startsReady } from './fresh-records.ts';
 import type { BodyChunk } from './spec-body.ts';
 import { gotten, readHeader, type SpecRef } from './spec-ref.ts';
 
@@ -62,6 +62,7 @@ export async function writeRecords(
         recordsMax: ctx.config.dispatchChunk,
         opsUsed: 1,
         comparesUsed: 1,
+        batch: true,
         free: (concurrency ?? Number.POSITIVE_INFINITY) - queued,
         ...(state === 'cancelling' ? { stop: cancel?.level === 2 ? ('all' as const) : ('success' as const) } : {}),
       });
@@ -105,16 +106,17 @@ async function putRecords(
   ref: SpecRef,
   header: Stored<SpecHeader>,
   next: SpecHeader,
-  compares: Parameters<typeof settleTxn>[2]['compares'],
+  compares: readonly Compare[],
   ops: readonly Op[],
   signal: AbortSignal,
 ): Promise<Stored<SpecHeader> | 'moved' | 'taken'> {
   const { ctx } = deps;
   const key = ctx.keys.spec(ref.prj, ref.spc);
   const value = codecs.spec.encode(next);
-  const answer = await settleTxn(ctx, signal, {
+  const answer = await settleBatch(ctx, signal, {
     compares: [unchanged(key, header.modRevision), ...compares],
-    success: [{ op: 'put', key, value }, ...ops],
+    success: [{ op: 'put', key, value }],
+    items: recordItems(ops),
     failure: [{ op: 'get', key }],
   });
   if (answer.outcome === 'applied') return { ...header, record: next, modRevision: answer.revision };
