@@ -30,7 +30,8 @@ const SILENT_MS = 20_000;
 
 /**
  * Reads streams opened by `open` one after the other and yields what `read` makes of their bytes, until `read` returns
- * `'done'`. Errors that asking again cannot mend (not found, refused) are thrown at once, also later.
+ * `'done'`. Errors that asking again cannot mend (not found, refused) are thrown at once, also later; what is only away (the address
+ * itself, the holder of a log) is thrown if it was so from the start.
  */
 export async function* followStream<E>(
   open: () => Promise<{ readonly body: IncomingMessage; readonly origin: string }>,
@@ -83,7 +84,7 @@ export async function* followStream<E>(
       lost ??= 'the stream was cut';
     } catch (error) {
       signal?.throwIfAborted();
-      if (!opened || !isTransient(error)) throw error;
+      if (!(opened ? isTransient(error) : isStoreAway(error))) throw error;
       if (lost === undefined) yield { type: 'link', state: 'lost', text: (error as Error).message };
       lost = (error as Error).message;
       if (performance.now() - aliveAt > reconnectForMs) throw error;
@@ -104,6 +105,11 @@ export async function* followStream<E>(
     await delay(backoffMs, undefined, signal === undefined ? {} : { signal });
     backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS);
   }
+}
+
+/** A node was found, and cannot answer yet: whoever waits for something waits for that, too. A wrong address is told at once. */
+function isStoreAway(error: unknown): boolean {
+  return error instanceof BoiError && (error.code === 'store-unreachable' || error.code === 'unavailable');
 }
 
 function isTransient(error: unknown): boolean {

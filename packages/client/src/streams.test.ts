@@ -184,6 +184,22 @@ describe('a followed spec', () => {
     expect(events.at(-1)).toMatchObject({ spec: { state: 'succeeded' } });
   });
 
+  it('waits for a store that is away, also from its first moment on, and is given up after a while', async () => {
+    await start();
+    let away = 3;
+    api.on('spec.events', ({ response }) => {
+      if (away-- > 0) throw new BoiError('store-unreachable', 'the store is away');
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.end(sse({ type: 'end', spec: specView({ state: 'succeeded' }) }));
+      return undefined;
+    });
+    const events = await collect(followSpec(client, { project: 'default', spec: SPEC_ID }));
+    expect(events.map((e) => e.type)).toEqual(['link', 'link', 'end']);
+    away = Number.POSITIVE_INFINITY;
+    const given = followSpec(client, { project: 'default', spec: SPEC_ID, reconnectForMs: 100 });
+    await expect(collect(given)).rejects.toMatchObject({ code: 'store-unreachable' });
+  });
+
   it('is opened again when not even a heartbeat comes', async () => {
     await start();
     api.on('spec.events', ({ earlier, response }) => {
