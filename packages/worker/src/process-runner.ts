@@ -27,6 +27,7 @@ import { treeKey } from './processes/process-scan.ts';
 import { ProcessTable } from './processes/process-table.ts';
 import { type ReapedLeftovers, reapLeftovers } from './reap-leftovers.ts';
 import { Secrets } from './secrets.ts';
+import { spawnProblem } from './spawn/spawn.ts';
 import { allowedEnvironment, ENV_ALLOWED } from './steps/environment.ts';
 import { OUTPUT_BYTES_MAX } from './steps/outputs.ts';
 import type { TaskUser } from './steps/task-user.ts';
@@ -126,6 +127,8 @@ export class ProcessRunner implements TaskRunner {
     if (reaped.processes > 0) logger.warn(reaped, 'killed tasks that an earlier life of this daemon left running');
     const descriptors = inheritableDescriptors();
     if (descriptors.length > 0) logger.warn({ descriptors }, 'tasks inherit descriptors this daemon was started with');
+    const err = await spawnProblem();
+    if (err !== undefined) logger.warn({ err }, 'tasks start slower here: the C library cannot be called');
     const root = await realpath(workDir);
     for (const one of resumed) this.#resume(one, root);
     this.#guard.start();

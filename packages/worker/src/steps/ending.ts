@@ -1,15 +1,11 @@
 /** How a task ends, and the words for it. */
 import type { Command, FailureReason, TaskDefinition, TaskReport } from '@boi/core';
+import type { Exit } from '../spawn/spawned.ts';
 
 export type Ending = Pick<TaskReport, 'outcome' | 'reason' | 'message' | 'exitCode' | 'signal' | 'outputs'>;
 
 /** Why something was ended that ran. */
 export type StopCause = 'cancelled' | 'timeout' | 'lost' | 'disk';
-
-export interface Exit {
-  readonly exitCode: number | undefined;
-  readonly signal: string | undefined;
-}
 
 export function failed(reason: FailureReason, message: string): Ending {
   return { outcome: 'failed', reason, message };

@@ -3,8 +3,9 @@
  * how it went by the commands alone; why they were stopped, if they were, is the task's to say.
  */
 import type { Assignment, Clock, Command } from '@boi/core';
+import type { Exit } from '../spawn/spawned.ts';
 import type { TaskOutput } from '../task-output.ts';
-import type { Ending, Exit } from './ending.ts';
+import type { Ending } from './ending.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface ExecutionDeps {

@@ -21,14 +21,15 @@ export interface OnHostDeps extends ExecutionDeps {
 export class OnHost implements Execution {
   readonly #deps: OnHostDeps;
   #tree: ProcessTree | undefined;
-  #stopped = false;
+  /** Set by a stop; it may come while a program is being started. */
+  #stopGraceMs: number | undefined;
 
   constructor(deps: OnHostDeps) {
     this.#deps = deps;
   }
 
   stop(graceMs: number): void {
-    this.#stopped = true;
+    this.#stopGraceMs = Math.min(graceMs, this.#stopGraceMs ?? graceMs);
     this.#tree?.stop(graceMs);
   }
 
@@ -39,7 +40,7 @@ export class OnHost implements Execution {
   ): Promise<Executed> {
     let executed: Executed = {};
     for (const [step, command] of commands.entries()) {
-      if (this.#stopped) break;
+      if (this.#stopGraceMs !== undefined) break;
       executed = await this.#command(command, step, dir, env);
       if (executed.ending !== undefined) break;
     }
@@ -68,6 +69,7 @@ export class OnHost implements Execution {
         this.#tree = new ProcessTree(started, { clock, table, graceMs });
         guard.started(started, definition.exclusive === true);
         onStart();
+        if (this.#stopGraceMs !== undefined) this.#tree.stop(this.#stopGraceMs);
       },
       onOutput: (stream, bytes) => output.write(stream, bytes),
       settle: async () => this.#tree?.settle(),

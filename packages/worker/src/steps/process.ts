@@ -5,11 +5,13 @@
  * A process outside the tree can still hold the pipes open (a descendant that scrubbed its environment and left every
  * session). It is not waited for: after a quiet second the pipes are closed on this side, with a line in the log.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { type Clock, type Command, sleep } from '@boi/core';
 import { processStartTicks } from '@boi/system';
 import type { TreeRoot } from '../processes/process-scan.ts';
+import type { User } from '../spawn/node-spawn.ts';
+import { spawnProgram } from '../spawn/spawn.ts';
+import type { Exit, Spawned } from '../spawn/spawned.ts';
 
 const HELD_OPEN_MS = 1_000;
 
@@ -18,7 +20,7 @@ export interface CommandRequest {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   /** Run as this user, in no group but its own. */
-  readonly user?: { readonly uid: number; readonly gid: number };
+  readonly user?: User;
   readonly task: string;
   readonly fence: string;
   readonly clock: Clock;
@@ -30,34 +32,19 @@ export interface CommandRequest {
   readonly settle: () => Promise<void>;
 }
 
-export type CommandResult =
-  | { readonly exitCode: number | undefined; readonly signal: string | undefined; readonly heldOpen: boolean }
-  | { readonly startError: string };
+export type CommandResult = (Exit & { readonly heldOpen: boolean }) | { readonly startError: string };
 
 export async function runCommand(request: CommandRequest): Promise<CommandResult> {
   const argv = typeof request.command === 'string' ? ['/bin/sh', '-c', request.command] : request.command;
   const [program = '', ...args] = argv;
-  let child: ChildProcess;
+  const { cwd, env } = request;
+  let child: Spawned;
   try {
-    child = spawn(program, args, {
-      cwd: request.cwd,
-      env: request.env,
-      ...(request.user === undefined ? {} : { uid: request.user.uid, gid: request.user.gid }),
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    child = await spawnProgram({ program, args, cwd, env }, request.user);
   } catch (error) {
-    return { startError: startMessage(program, request.cwd, error as NodeJS.ErrnoException) };
+    return { startError: startMessage(program, cwd, error as NodeJS.ErrnoException) };
   }
-  const exited = new Promise<{ exitCode: number | undefined; signal: string | undefined } | Error>((resolve) => {
-    child.once('error', resolve);
-    child.once('exit', (code, signal) => resolve({ exitCode: code ?? undefined, signal: signal ?? undefined }));
-  });
-  const { pid, stdout, stderr } = child;
-  if (pid === undefined || stdout === null || stderr === null) {
-    const error = await exited;
-    return { startError: startMessage(program, request.cwd, error as NodeJS.ErrnoException) };
-  }
+  const { pid, stdout, stderr, exited } = child;
   request.onStart({ pid, startTicks: processStartTicks(pid) ?? 0, task: request.task, fence: request.fence });
   let heardMs = request.clock.mono();
   const heard = () => {
@@ -67,7 +54,6 @@ export async function runCommand(request: CommandRequest): Promise<CommandResult
   const exit = await exited;
   await request.settle();
   const heldOpen = await closeHeldOpen(closed, [stdout, stderr], request.clock, () => heardMs);
-  if (exit instanceof Error) return { startError: startMessage(program, request.cwd, exit) };
   return { ...exit, heldOpen };
 }
 

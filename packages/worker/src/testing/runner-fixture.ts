@@ -1,5 +1,6 @@
 /** A runner on a directory of its own, with the guard built from these sources, and assignments to give it. */
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,6 +38,8 @@ export function assignment(run: Assignment['definition']['run'], change: Assignm
 
 /** Bundles a TypeScript file, so that Node runs it as a program of its own. */
 export async function bundle(source: URL, outfile: string): Promise<void> {
+  // Has machine code of its own, which stays where it is.
+  const koffi = createRequire(import.meta.url).resolve('koffi');
   await build({
     entryPoints: [fileURLToPath(source)],
     outfile,
@@ -44,7 +47,11 @@ export async function bundle(source: URL, outfile: string): Promise<void> {
     platform: 'node',
     format: 'esm',
     conditions: ['@boi/source'],
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    alias: { koffi },
+    external: [koffi],
+    banner: {
+      js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
+    },
     logLevel: 'error',
   });
 }
