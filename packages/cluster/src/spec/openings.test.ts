@@ -90,6 +90,18 @@ describe('openings of specs', () => {
     }
   });
 
+  test('clients that come again as soon as they are answered stay together, and one that is alone never waits', async () => {
+    const client = async (name: string) => {
+      for (let n = 0; n < 10; n++) await openings.send(opens(`/${name}/${n}`), nothing);
+    };
+    await settled(['a', 'b', 'c', 'd', 'e'].map(client));
+    expect(sizes()).toEqual([1, ...Array(9).fill(5), 4]);
+    await f.clock.advance(1_000);
+    const startedMono = f.clock.mono();
+    await settled([client('lone')]);
+    expect(f.clock.mono() - startedMono).toBe(10 * TRIP_MS);
+  });
+
   test('one that is refused refuses none of the others, and is told why', async () => {
     await f.store.txn({ compares: [], success: [{ op: 'put', key: '/c', value: 'theirs' }] });
     const answers = await values(send('/a', '/b', '/c', '/d'));

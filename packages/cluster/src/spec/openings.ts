@@ -2,7 +2,12 @@
  * Sends the first transactions of specs: one that has no company at once, and those that come while a request has the turn
  * together with the next. Made by dispatch.ts, one a node.
  *
- *   nobody has the turn ──one comes──► a request has it ──answered, or silent for long──► the next, if somebody waits
+ *   nobody has the turn ──one comes──► a request has it ──answered──► the next gathers ──a moment──► a request has it
+ *                                                       ──nobody waits, nobody is expected──► nobody has the turn
+ *                                                       ──silent for long──► the next has it
+ *
+ * It gathers for a turn of the event loop, which is a millisecond at most: who was answered just now often comes again, and
+ * would miss the request by the time that takes. Who follows a request that had nobody beside it never waits for that.
  *
  * Together they are one batch whose items are the very transactions, so each has its own compares and its own answer:
  *
@@ -28,6 +33,8 @@ const BATCH_MAX = batchItemsMax(0, SHARED_WIDTH_MAX);
 const BATCH_CHARS_MAX = 600_000;
 /** A request without an answer for so long keeps nobody waiting: many times what the store takes, well below a caller's patience. */
 const TURN_MS = 100;
+/** Those of a shared request are expected again for so long after its answer. */
+const EXPECTED_MS = 5;
 
 interface Waiting {
   readonly txn: Txn;
@@ -38,6 +45,7 @@ interface Waiting {
 
 interface Turn {
   readonly sinceMono: number;
+  readonly shared: boolean;
 }
 
 export class Openings {
@@ -45,6 +53,10 @@ export class Openings {
   readonly #signal: AbortSignal;
   #waiting: Waiting[] = [];
   #turn: Turn | undefined;
+  /** While the next request gathers. */
+  #gathering: Timer | undefined;
+  /** Until then those of the last shared request are expected again. */
+  #expectedMono = Number.NEGATIVE_INFINITY;
   /** Looks now and then, while somebody waits, whether the turn has been held for long. */
   #look: Timer | undefined;
 
@@ -70,25 +82,43 @@ export class Openings {
 
   #stop(): void {
     this.#look?.cancel();
+    this.#gathering?.cancel();
     for (const { reject } of this.#waiting.splice(0)) reject(this.#signal.reason);
   }
 
-  /** Sends the next request unless another has the turn. */
+  /** One more waits. */
   #go(): void {
+    if (this.#turn !== undefined) this.#lookLater();
+    else if (this.#gathering === undefined) {
+      if (this.#ctx.clock.mono() < this.#expectedMono) this.#gather();
+      else this.#sendNext();
+    }
+  }
+
+  #gather(): void {
+    this.#gathering = this.#ctx.clock.timer(0, () => {
+      this.#gathering = undefined;
+      this.#sendNext();
+    });
+  }
+
+  #sendNext(): void {
     while (this.#turn === undefined && this.#waiting.length > 0) {
       const group = this.#next().filter(begun);
       if (group.length === 0) continue;
-      const turn: Turn = { sinceMono: this.#ctx.clock.mono() };
+      const turn: Turn = { sinceMono: this.#ctx.clock.mono(), shared: group.length > 1 };
       this.#turn = turn;
       void this.#send(group, () => this.#over(turn));
     }
     if (this.#waiting.length > 0) this.#lookLater();
   }
 
+  /** Answered. */
   #over(turn: Turn): void {
     if (this.#turn !== turn) return;
     this.#turn = undefined;
-    this.#go();
+    if (turn.shared) this.#expectedMono = this.#ctx.clock.mono() + EXPECTED_MS;
+    if (this.#waiting.length > 0) this.#gather();
   }
 
   #lookLater(): void {
@@ -99,8 +129,10 @@ export class Openings {
     this.#look = clock.timer(leftMs, () => {
       this.#look = undefined;
       const turn = this.#turn;
-      if (turn !== undefined && clock.mono() - turn.sinceMono >= TURN_MS) this.#over(turn);
-      else if (this.#waiting.length > 0) this.#lookLater();
+      if (turn !== undefined && clock.mono() - turn.sinceMono >= TURN_MS) {
+        this.#turn = undefined;
+        this.#sendNext();
+      } else if (this.#waiting.length > 0) this.#lookLater();
     });
   }
 
