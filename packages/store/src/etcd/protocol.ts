@@ -6,6 +6,8 @@
 import { createRequire } from 'node:module';
 import Long from 'long';
 import protobuf from 'protobufjs';
+import type { Batch, Txn } from '../port.ts';
+import { TxnEncoder } from './encode-txn.ts';
 
 /** What protobufjs decodes an int64 to. */
 export interface Int64 {
@@ -38,29 +40,6 @@ export interface WireRangeResponse {
   readonly header: WireHeader;
   readonly kvs: readonly WireKeyValue[];
   readonly more: boolean;
-}
-
-export interface WireCompare {
-  /** `CompareResult` and `CompareTarget` of the protocol. */
-  readonly result: number;
-  readonly target: number;
-  readonly key: Buffer;
-  readonly create_revision?: string | number;
-  readonly mod_revision?: string | number;
-  readonly value?: Uint8Array;
-}
-
-export interface WireRequestOp {
-  readonly request_range?: WireRangeRequest;
-  readonly request_put?: { readonly key: Buffer; readonly value: Uint8Array; readonly lease?: string };
-  readonly request_delete_range?: { readonly key: Buffer; readonly range_end?: Buffer };
-  readonly request_txn?: WireTxnRequest;
-}
-
-export interface WireTxnRequest {
-  readonly compare: readonly WireCompare[];
-  readonly success: readonly WireRequestOp[];
-  readonly failure: readonly WireRequestOp[];
 }
 
 export interface WireResponseOp {
@@ -114,7 +93,7 @@ export interface Method<Request, Response> {
 
 export interface Protocol {
   readonly range: Method<WireRangeRequest, WireRangeResponse>;
-  readonly txn: Method<WireTxnRequest, WireTxnResponse>;
+  readonly txn: Method<Txn | Batch, WireTxnResponse>;
   readonly compact: Method<{ revision: string | number }, object>;
   readonly watch: Method<WireWatchRequest, WireWatchResponse>;
   readonly leaseGrant: Method<{ TTL: number }, { readonly ID: Int64; readonly TTL: Int64 }>;
@@ -147,9 +126,10 @@ function load(): Protocol {
       decode: (bytes) => response.decode(bytes) as Response,
     };
   };
+  const transactions = new TxnEncoder();
   return {
     range: method('KV', 'Range'),
-    txn: method('KV', 'Txn'),
+    txn: { ...method<Txn, WireTxnResponse>('KV', 'Txn'), encode: (request) => transactions.encode(request) },
     compact: method('KV', 'Compact'),
     watch: method('Watch', 'Watch'),
     leaseGrant: method('Lease', 'LeaseGrant'),

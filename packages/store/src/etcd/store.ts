@@ -49,17 +49,8 @@ import {
 } from './classify.ts';
 import { Connections, type TlsCredentials } from './connections.ts';
 import { KeepAliveStream } from './keep-alive-stream.ts';
-import { decimal, int64, type Method, protocol, type WireTxnRequest, type WireTxnResponse } from './protocol.ts';
-import {
-  keyBytes,
-  revisionOf,
-  toAnswers,
-  toItemAnswers,
-  toKeyValue,
-  toWireBatch,
-  toWireRange,
-  toWireTxn,
-} from './translate.ts';
+import { decimal, int64, type Method, protocol, type WireTxnResponse } from './protocol.ts';
+import { keyBytes, revisionOf, toAnswers, toItemAnswers, toKeyValue, toWireRange } from './translate.ts';
 import { WatchStream } from './watch-stream.ts';
 
 /** 128 reads of the largest value etcd takes (1.5 MiB) in one transaction. gRPC's default is 4 MiB. */
@@ -128,7 +119,7 @@ export class EtcdStore implements Store {
 
   async txn(txn: Txn, options?: CallOptions): Promise<TxnAnswer> {
     checkTxn(txn);
-    const response = await this.#write(toWireTxn(txn), options, () => leasesOf([txn]));
+    const response = await this.#write(txn, options, () => leasesOf([txn]));
     if (response instanceof BoiError) return { outcome: 'unknown', cause: response };
     const revision = revisionOf(response.header.revision);
     return response.succeeded
@@ -138,7 +129,7 @@ export class EtcdStore implements Store {
 
   async batch(batch: Batch, options?: CallOptions): Promise<BatchAnswer> {
     checkBatch(batch);
-    const response = await this.#write(toWireBatch(batch), options, () => leasesOf([batch, ...batch.items]));
+    const response = await this.#write(batch, options, () => leasesOf([batch, ...batch.items]));
     if (response instanceof BoiError) return { outcome: 'unknown', cause: response };
     const revision = revisionOf(response.header.revision);
     if (!response.succeeded) {
@@ -234,7 +225,7 @@ export class EtcdStore implements Store {
 
   /** The response, or why the outcome is unknown; throws a definite refusal. */
   async #write(
-    request: WireTxnRequest,
+    request: Txn | Batch,
     options: CallOptions | undefined,
     leases: () => LeaseId[],
   ): Promise<WireTxnResponse | BoiError> {

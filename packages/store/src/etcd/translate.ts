@@ -1,34 +1,26 @@
-/** Between the store port and etcd's messages. Keys are ASCII (the limits saw to it), so a byte is a character. */
+/** Between the store port and etcd's messages, transactions sent excepted (encode-txn.ts). Keys are ASCII (the limits saw to it), so a byte is a character. */
 import type {
   Batch,
   BatchItemAnswer,
-  Compare,
   KeyValue,
   LeaseId,
   Op,
   OpAnswer,
   RangeQuery,
   Revision,
-  Txn,
   WatchEvent,
 } from '../port.ts';
 import {
   decimal,
   type Int64,
   int64,
-  type WireCompare,
   type WireKeyValue,
   type WireRangeRequest,
-  type WireRequestOp,
   type WireResponseOp,
-  type WireTxnRequest,
   type WireTxnResponse,
   type WireWatchResponse,
 } from './protocol.ts';
 
-/** `Compare.CompareResult` and `Compare.CompareTarget` in rpc.proto. */
-const RESULT = { '=': 0, '>': 1, '<': 2, '!=': 3 } as const;
-const TARGET = { create: 1, mod: 2, value: 3 } as const;
 /** `Event.EventType.Delete` in kv.proto. */
 const DELETE = 1;
 
@@ -61,20 +53,6 @@ export function toWireRange(query: RangeQuery, limit: number): WireRangeRequest 
   };
 }
 
-export function toWireTxn(txn: Txn): WireTxnRequest {
-  return {
-    compare: txn.compares.map(toWireCompare),
-    success: txn.success.map(toWireOp),
-    failure: txn.failure?.map(toWireOp) ?? [],
-  };
-}
-
-export function toWireBatch(batch: Batch): WireTxnRequest {
-  const success = batch.success?.map(toWireOp) ?? [];
-  for (const item of batch.items) success.push({ request_txn: toWireTxn(item) });
-  return { compare: batch.compares.map(toWireCompare), success, failure: batch.failure?.map(toWireOp) ?? [] };
-}
-
 /** The answers to `ops`, which are the first of the response's. */
 export function toAnswers(ops: readonly Op[], response: WireTxnResponse): OpAnswer[] {
   return ops.map((op, i) => toAnswer(op, response.responses[i]));
@@ -98,34 +76,6 @@ export function toWatchEvents(response: WireWatchResponse): WatchEvent[] {
       ? { type: 'delete', key: kv.key.toString('latin1'), modRevision: revisionOf(kv.mod_revision) }
       : { type: 'put', kv: toKeyValue(kv) },
   );
-}
-
-function toWireCompare(compare: Compare): WireCompare {
-  // Whole literals: a spread here was the costliest line of a batch's translation in a profile.
-  const result = RESULT[compare.op];
-  const key = keyBytes(compare.key);
-  switch (compare.target) {
-    case 'mod':
-      return { result, target: TARGET.mod, key, mod_revision: int64(compare.revision) };
-    case 'create':
-      return { result, target: TARGET.create, key, create_revision: int64(compare.revision) };
-    case 'value':
-      return { result, target: TARGET.value, key, value: Buffer.from(compare.value as Uint8Array) };
-  }
-}
-
-function toWireOp(op: Op): WireRequestOp {
-  const key = keyBytes(op.key);
-  switch (op.op) {
-    case 'get':
-      return { request_range: { key } };
-    case 'delete':
-      return { request_delete_range: op.end === undefined ? { key } : { key, range_end: keyBytes(op.end) } };
-    case 'put': {
-      const value = typeof op.value === 'string' ? Buffer.from(op.value) : op.value;
-      return { request_put: op.lease === undefined ? { key, value } : { key, value, lease: op.lease } };
-    }
-  }
 }
 
 function toAnswer(op: Op, response: WireResponseOp | undefined): OpAnswer {
