@@ -69,8 +69,8 @@ export class GuardedApi implements ClusterApi {
     let progress: AcceptProgress | undefined;
     const { idempotencyKey } = body;
     return this.#reach.ask({
-      work: (signal) => {
-        progress = { signal };
+      work: (caller) => {
+        progress = { caller };
         return this.#api.dispatch(project, body, actor, progress);
       },
       answeredMono: () => progress?.answeredMono,

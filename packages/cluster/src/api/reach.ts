@@ -11,8 +11,14 @@ import type { ClusterContext } from '../context.ts';
 const SILENCE_MAX_MS = 2_500;
 const RETRY_AFTER_S = 2;
 
+/** Whoever asked. Not an abort signal: there is one for each operation, and nothing here listens. */
+interface Caller {
+  /** What it was told when it stopped waiting. */
+  gone?: BoiError;
+}
+
 interface Ask<T> {
-  readonly work: (signal: AbortSignal) => Promise<T>;
+  readonly work: (caller: Readonly<Caller>) => Promise<T>;
   /** What the caller is told when the store fell silent meanwhile. Default: `store-unreachable`, nothing was changed. */
   readonly silent?: () => BoiError;
   /** When the store last answered this very request, on the monotonic clock. Default: when it answered any. */
@@ -51,7 +57,7 @@ export class Reach {
     const startedMono = clock.mono();
     const silenceMs = () =>
       answeredMono === undefined ? health.ageMs : clock.mono() - (answeredMono() ?? startedMono);
-    const abort = new AbortController();
+    const caller: Caller = {};
     return new Promise<T>((resolve, reject) => {
       let timer: Timer;
       const look = (delayMs: number) => {
@@ -62,13 +68,12 @@ export class Reach {
             look(Math.ceil(leftMs));
             return;
           }
-          const error = silent();
-          abort.abort(error);
-          reject(error);
+          caller.gone = silent();
+          reject(caller.gone);
         });
       };
       look(SILENCE_MAX_MS);
-      work(abort.signal)
+      work(caller)
         .then(resolve, reject)
         .finally(() => timer.cancel());
     });

@@ -11,7 +11,7 @@ export function keyHash(text: string): string {
 
 /** SHA-256 of the parts, each preceded by its length, so that no two lists of parts run into the same text. */
 export function digestOf(...parts: readonly string[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
-  return hash.digest('hex');
+  return createHash('sha256')
+    .update(parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(''))
+    .digest('hex');
 }

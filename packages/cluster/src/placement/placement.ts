@@ -76,9 +76,17 @@ export function placementFactsOf(of: {
   };
 }
 
+/** Every task that is placed asks for those of every node; a member never changes, it is made anew. */
+const offered = new WeakMap<Member, NodeCapabilities>();
+
 /** What a node offers: what it advertises, an operator's labels before it, and its slots. */
 export function capabilitiesOf(member: Member): NodeCapabilities {
-  return { ...member.record.capabilities, ...member.conf?.labels, slots: member.record.slots };
+  let known = offered.get(member);
+  if (known === undefined) {
+    known = { ...member.record.capabilities, ...member.conf?.labels, slots: member.record.slots };
+    offered.set(member, known);
+  }
+  return known;
 }
 
 /** Whether the node's kind is right for the task, whatever state it is in now. */

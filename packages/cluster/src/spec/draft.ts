@@ -20,8 +20,8 @@ export interface SpecRequest {
 
 /** How far an acceptance has come, for whoever stops waiting for it: once something was sent it may yet be applied. */
 export interface AcceptProgress {
-  /** Nothing is sent any more once it aborts, unless something was sent before. */
-  readonly signal: AbortSignal;
+  /** Nothing is sent any more once it is gone, unless something was sent before. */
+  readonly caller: { readonly gone?: BoiError };
   /** The id under which it was sent. */
   sent?: SpecId;
   /** When the store last answered it, on the monotonic clock. */

@@ -59,7 +59,7 @@ export function requireCoordinator(deps: NodeDeps, spc: SpecId): NonNullable<Ret
 
 function sending({ progress, spc }: Draft): void {
   if (progress === undefined) return;
-  if (progress.sent === undefined) progress.signal.throwIfAborted();
+  if (progress.sent === undefined && progress.caller.gone !== undefined) throw progress.caller.gone;
   progress.sent = spc;
 }
 

@@ -47,12 +47,14 @@ export function expandTasks(file: SpecFileValue, tasksMax: number, reporter: Rep
   for (const task of planned) if (!placed.has(task.ref)) placed.set(task.ref, task);
   const resolver = new NeedsResolver(placed, reporter.hint);
   const needs: (readonly number[] | undefined)[] = [];
+  const firsts: TaskDefinition[] = [];
   let bytes = 0;
   for (const task of planned) {
     // Of what will not be built anyhow the first instance is looked at, for the other mistakes.
     if (!resolveNeeds(task, tooMany ? 1 : task.instances.size, resolver, needs, reporter)) return undefined;
-    const [first] = buildTask(task, 1, needs, reporter);
-    bytes += Buffer.byteLength(JSON.stringify(first)) * task.instances.size;
+    const built = buildTask(task, 1, needs, reporter);
+    firsts.push(...built.definitions);
+    bytes += built.firstBytes * task.instances.size;
     if (bytes > SPEC_LIMITS.definitionsBytesMax && !tooMany) {
       reporter.report(
         ['tasks'],
@@ -64,7 +66,12 @@ export function expandTasks(file: SpecFileValue, tasksMax: number, reporter: Rep
   if (tooMany) return undefined;
   reportCycles(planned, total, needs, reporter);
   if (reporter.any) return undefined;
-  const definitions = planned.flatMap((task) => buildTask(task, task.instances.size, needs, reporter));
+  const definitions = planned.flatMap((task, i) =>
+    // The only one of its task is built already.
+    task.instances.size === 1
+      ? (firsts[i] as TaskDefinition)
+      : buildTask(task, task.instances.size, needs, reporter).definitions,
+  );
   return reporter.any ? undefined : definitions;
 }
 
@@ -247,18 +254,19 @@ function taskAt(planned: readonly Planned[], index: number): Planned {
   return planned[low] as Planned;
 }
 
-/** Definitions of the first `count` instances of a task. */
+/** Definitions of the first `count` instances of a task, and how many bytes the first has. */
 function buildTask(
   task: Planned,
   count: number,
   needs: readonly (readonly number[] | undefined)[],
   reporter: Reporter,
-): TaskDefinition[] {
+): { readonly definitions: TaskDefinition[]; readonly firstBytes: number } {
   const { constant, varying } = splitFields(task.fields);
   const problem = (below: readonly string[], message: string) => reporter.report(['tasks', task.at, ...below], message);
   const base = buildFields(constant, NO_VALUES, problem);
   const definitions: TaskDefinition[] = [];
   let sizeChecked = 0;
+  let firstBytes = 0;
   for (let i = 0; i < count; i++) {
     const ref = `${task.ref}${task.instances.suffix(i)}`;
     if (ref.length > SPEC_LIMITS.instanceRefLengthMax)
@@ -277,11 +285,12 @@ function buildTask(
     }
     const bytes = Buffer.byteLength(JSON.stringify(definition));
     sizeChecked = Math.max(sizeChecked, bytes);
+    if (i === 0) firstBytes = bytes;
     if (bytes > SPEC_LIMITS.definitionBytesMax)
       problem([], `the definition of ${ref} has ${bytes} bytes; at most ${SPEC_LIMITS.definitionBytesMax} are kept`);
     definitions.push(definition);
   }
-  return definitions;
+  return { definitions, firstBytes };
 }
 
 const NO_VALUES = {};

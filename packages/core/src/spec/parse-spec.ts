@@ -169,8 +169,7 @@ function fillVars(
 function digest(source: string, format: SpecFormat, set: Readonly<Record<string, string>>): string {
   const variables = Object.entries(set).sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256')
-    .update(JSON.stringify([format, variables]))
-    .update('\n')
+    .update(`${JSON.stringify([format, variables])}\n`)
     .update(source)
     .digest('hex');
 }
