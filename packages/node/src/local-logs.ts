@@ -21,7 +21,7 @@ export class StoredLogs implements LocalLogs {
     const { spec, task, attempt, delivery, tailBytes, follow, signal } = request;
     const place = { spec, task, attempt, delivery };
     const { size } = await this.#store.state(place);
-    let offset = tailBytes === undefined ? (request.offset ?? 0) : Math.max(0, size - tailBytes);
+    const offset = tailBytes === undefined ? (request.offset ?? 0) : Math.max(0, size - tailBytes);
     let left = request.limit ?? Number.POSITIVE_INFINITY;
     if (follow) {
       const chunks = this.#store.follow({ ...place, offset, signal });
@@ -41,18 +41,8 @@ export class StoredLogs implements LocalLogs {
       return;
     }
     // Without follow it ends at what there was when it was asked for: a task that writes on would never let it end.
-    while (offset < size && left > 0) {
-      signal.throwIfAborted();
-      const chunk = await this.#store.read({
-        ...place,
-        offset,
-        limit: Math.min(left, 4 * EVENT_BYTES_MAX, size - offset),
-      });
-      if (chunk.bytes.length === 0 && chunk.gap === undefined) break;
+    for await (const chunk of this.#store.scan({ ...place, offset, to: size, limit: left, signal }))
       yield* eventsOf(chunk, left);
-      offset = chunk.offset + chunk.bytes.length;
-      left -= chunk.bytes.length;
-    }
     yield { type: 'end', complete: (await this.#store.state(place)).ended };
   }
 }

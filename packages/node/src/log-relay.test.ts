@@ -5,7 +5,7 @@ import type { LogEvent, NodeId, ProjectId, SpecId, TaskId, TaskState } from '@bo
 import { BoiError, dataLine } from '@boi/core';
 import { systemClock } from '@boi/system';
 import { pino } from 'pino';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { openAccess } from './access/open.ts';
 import { RateLimiter } from './access/rate-limit.ts';
 import { createHandlers } from './http/handlers.ts';
@@ -13,6 +13,9 @@ import { createServer } from './http/server.ts';
 import { type LocalLogRequest, type LocalLogs, type LogLine, LogRelay } from './log-relay.ts';
 import { remoteLogs } from './remote-logs.ts';
 import { noPlugins } from './testing/no-plugins.ts';
+
+// Real servers: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 60_000 });
 
 const project = 'prj_01h455vb4pex5vsknk084sn02q' as ProjectId;
 const spec = 'spc_01h455vb4pex5vsknk084s0000' as SpecId;

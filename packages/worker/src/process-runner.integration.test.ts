@@ -31,7 +31,7 @@ async function run(command: string | readonly string[], change: AssignmentChange
 async function logOf(given: ReturnType<typeof assignment>): Promise<string> {
   const parts: Buffer[] = [];
   for await (const chunk of runner.logs.follow({ ...given, offset: 0, signal: new AbortController().signal })) {
-    parts.push(chunk.bytes);
+    parts.push(Buffer.from(chunk.bytes));
   }
   return Buffer.concat(parts).toString();
 }

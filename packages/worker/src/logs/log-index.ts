@@ -17,6 +17,8 @@ export interface Mark {
 }
 
 export const MARK_BYTES = 16;
+/** 16 KiB. */
+const MARKS_AT_ONCE = 1024;
 const CODES: Readonly<Record<MarkKind, number>> = { stdout: 1, stderr: 2, system: 3, end: 16 };
 const KINDS = new Map<number, MarkKind>(Object.entries(CODES).map(([kind, code]) => [code, kind as MarkKind]));
 
@@ -42,32 +44,47 @@ export function decodeMarks(bytes: Buffer): Mark[] {
 /** Marks that say something about [from, to): the last one at or before `from`, and all that lie within. */
 export async function readMarks(file: FileHandle, from: number, to: number): Promise<Mark[]> {
   const count = Math.floor((await file.stat()).size / MARK_BYTES);
-  const first = Math.max(0, (await firstAfter(file, count, from)) - 1);
-  const last = await firstAfter(file, count, to - 1);
-  const bytes = Buffer.alloc((last - first) * MARK_BYTES);
-  await file.read(bytes, 0, bytes.length, first * MARK_BYTES);
-  return decodeMarks(bytes).filter((mark) => mark.kind !== 'end');
+  // Halved on disk until one read takes what is left: with most logs that is at once.
+  let low = 0;
+  let high = count;
+  while (high - low > MARKS_AT_ONCE) {
+    const middle = (low + high) >> 1;
+    if (countUpTo(await readAt(file, middle, middle + 1), from) > 0) low = middle;
+    else high = middle;
+  }
+  const marks: Mark[] = [];
+  for (let at = low; at < count; at += MARKS_AT_ONCE) {
+    const bytes = await readAt(file, at, Math.min(count, at + MARKS_AT_ONCE));
+    const first = Math.max(0, countUpTo(bytes, from) - 1);
+    const end = countUpTo(bytes, to - 1);
+    marks.push(...decodeMarks(bytes.subarray(first * MARK_BYTES, end * MARK_BYTES)));
+    if (end * MARK_BYTES < bytes.length) break;
+  }
+  return marks.filter((mark) => mark.kind !== 'end');
 }
 
 /** When the log was ended properly; undefined: its daemon died before. */
 export async function readEnd(file: FileHandle): Promise<Mark | undefined> {
   const count = Math.floor((await file.stat()).size / MARK_BYTES);
   if (count === 0) return undefined;
-  const bytes = Buffer.alloc(MARK_BYTES);
-  await file.read(bytes, 0, MARK_BYTES, (count - 1) * MARK_BYTES);
-  const [mark] = decodeMarks(bytes);
+  const [mark] = decodeMarks(await readAt(file, count - 1, count));
   return mark?.kind === 'end' ? mark : undefined;
 }
 
-/** Index of the first mark whose offset is greater than `offset`. */
-async function firstAfter(file: FileHandle, count: number, offset: number): Promise<number> {
-  const bytes = Buffer.alloc(6);
+/** The marks with numbers [from, to), as they are on disk. */
+async function readAt(file: FileHandle, from: number, to: number): Promise<Buffer> {
+  const bytes = Buffer.alloc((to - from) * MARK_BYTES);
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, from * MARK_BYTES);
+  return bytes.subarray(0, bytesRead);
+}
+
+/** How many of these marks have an offset of at most `offset`. */
+function countUpTo(marks: Buffer, offset: number): number {
   let low = 0;
-  let high = count;
+  let high = Math.floor(marks.length / MARK_BYTES);
   while (low < high) {
     const middle = (low + high) >> 1;
-    await file.read(bytes, 0, 6, middle * MARK_BYTES + 10);
-    if (bytes.readUIntBE(0, 6) <= offset) low = middle + 1;
+    if (marks.readUIntBE(middle * MARK_BYTES + 10, 6) <= offset) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -10,10 +10,11 @@ import { join } from 'node:path';
 import { BoiError, type Clock, type SpecId, type TaskId } from '@boi/core';
 import { type LogStream, type Mark, readEnd, readMarks } from './log-index.ts';
 import { type LogPlace, logName, logsRoot, parseLogFile } from './log-place.ts';
+import { LogReading, openFile, readAt, withFile } from './log-reading.ts';
 import { LogWriter } from './log-writer.ts';
 
-/** What one read of a follower takes. */
-const CHUNK_BYTES = 262_144;
+/** What one read of many takes, which waits in memory for a slow reader. */
+const SCAN_BYTES = 524_288;
 const READ_BYTES_MAX = 4 * 1_048_576;
 
 export interface LogSegment {
@@ -126,32 +127,46 @@ export class LogStore {
    * Up to `limit` bytes from `offset` on (both in bytes of the log); empty at the end. Throws `log-unavailable`.
    */
   async read(place: LogPlace & { readonly offset: number; readonly limit: number }): Promise<LogChunk> {
-    const name = logName(place);
     if (!Number.isSafeInteger(place.offset) || place.offset < 0 || !(place.limit > 0)) {
       throw new BoiError('bad-request', 'offset is a whole number from 0, limit one from 1');
     }
-    const live = this.#live.get(name);
-    await live?.syncMarks();
-    return this.#inDirectory(place, async (at) => {
-      for (;;) {
-        const parts = live?.parts ?? (await this.#parts(place, at));
-        const part = parts.find((p) => place.offset < p.start + p.bytes);
-        if (part === undefined) return { offset: place.offset, bytes: Buffer.alloc(0), segments: [] };
-        const offset = Math.max(place.offset, part.start);
-        const length = Math.min(place.limit, READ_BYTES_MAX, part.start + part.bytes - offset);
-        const path = at(part.start === 0 ? `${name}.log` : `${name}.log.${part.start}`);
-        const bytes = await withFile(path, (file) => readAt(file, offset - part.start, length));
-        // Removed by the cap since the list was taken: look again, there is a gap now.
-        if (bytes === undefined && live !== undefined) continue;
-        if (bytes === undefined) throw unavailable(place);
-        const marks = await withFile(at(`${name}.idx`), (file) => readMarks(file, offset, offset + bytes.length));
-        const gap = offset > place.offset ? { gap: { offset: place.offset, to: offset } } : {};
-        return { offset, bytes, segments: segmentsOf(marks ?? [], offset), ...gap };
-      }
-    });
+    const reading = this.#reading(place, Math.min(place.limit, READ_BYTES_MAX));
+    return await this.#read(place, reading).finally(() => reading.close());
   }
 
-  /** Chunks from `offset` on as they come, until the log has ended and all was read, or `signal` aborts (then it throws). */
+  /**
+   * What there is in [offset, to), at most `limit` bytes of it. The bytes of a chunk are good until the next is asked for: all
+   * are read into the same memory.
+   */
+  async *scan(
+    place: LogPlace & {
+      readonly offset: number;
+      readonly to: number;
+      readonly limit?: number;
+      readonly signal: AbortSignal;
+    },
+  ): AsyncGenerator<LogChunk, void> {
+    let { offset } = place;
+    let left = place.limit ?? Number.POSITIVE_INFINITY;
+    const reading = this.#reading(place, Math.min(SCAN_BYTES, left));
+    try {
+      while (offset < place.to && left > 0) {
+        place.signal.throwIfAborted();
+        const chunk = await this.#read({ ...place, offset, limit: Math.min(left, place.to - offset) }, reading);
+        if (chunk.bytes.length === 0 && chunk.gap === undefined) return;
+        yield chunk;
+        offset = chunk.offset + chunk.bytes.length;
+        left -= chunk.bytes.length;
+      }
+    } finally {
+      await reading.close();
+    }
+  }
+
+  /**
+   * Chunks from `offset` on as they come, until the log has ended and all was read, or `signal` aborts (then it throws). Their
+   * bytes are good until the next is asked for.
+   */
   async *follow(
     place: LogPlace & { readonly offset: number; readonly signal: AbortSignal },
   ): AsyncGenerator<LogChunk, LogState> {
@@ -161,17 +176,46 @@ export class LogStore {
       signal.throwIfAborted();
       const live = this.#live.get(logName(place));
       const state = await this.state(place);
-      if (offset < state.size) {
-        const chunk = await this.read({ ...place, offset, limit: CHUNK_BYTES });
-        if (chunk.bytes.length > 0 || chunk.gap !== undefined) {
-          offset = chunk.offset + chunk.bytes.length;
-          yield chunk;
-          continue;
-        }
+      const before = offset;
+      for await (const chunk of this.scan({ ...place, offset, to: state.size })) {
+        offset = chunk.offset + chunk.bytes.length;
+        yield chunk;
       }
+      if (offset > before) continue;
       if (state.ended) return state;
       // Nothing comes between this look and the wait, so no growth is slept through.
       if (live !== undefined && !live.ended && live.size <= offset) await live.changed(signal);
+    }
+  }
+
+  #reading(place: LogPlace, bytesMax: number): LogReading {
+    const open = (file: string) => this.#inDirectory(place, (at) => openFile(at(file)));
+    return new LogReading(logName(place), bytesMax, open);
+  }
+
+  async #read(
+    place: LogPlace & { readonly offset: number; readonly limit: number },
+    by: LogReading,
+  ): Promise<LogChunk> {
+    const live = this.#live.get(logName(place));
+    await live?.syncMarks();
+    for (;;) {
+      // The parts of an ended log are looked for once: a spec's directory can be a long one.
+      if (live === undefined) by.parts ??= await this.#inDirectory(place, (at) => this.#parts(place, at));
+      const part = (live?.parts ?? by.parts)?.find((p) => place.offset < p.start + p.bytes);
+      if (part === undefined) return { offset: place.offset, bytes: Buffer.alloc(0), segments: [] };
+      const { start } = part;
+      const offset = Math.max(place.offset, start);
+      const length = Math.min(place.limit, start + part.bytes - offset);
+      const file = await by.part(start);
+      // Removed by the cap since the list was taken: look again, there is a gap now.
+      if (file === undefined && live !== undefined) continue;
+      if (file === undefined) throw unavailable(place);
+      const bytes = await readAt(file, offset - start, by.room(length));
+      const index = await by.index();
+      const marks = index === undefined ? [] : await readMarks(index, offset, offset + bytes.length);
+      const gap = offset > place.offset ? { gap: { offset: place.offset, to: offset } } : {};
+      return { offset, bytes, segments: segmentsOf(marks, offset), ...gap };
     }
   }
 
@@ -219,34 +263,6 @@ function segmentsOf(marks: readonly Mark[], offset: number): LogSegment[] {
   // Marks that died with their daemon: the bytes are there, their stream is not known.
   if (segments[0]?.offset !== offset) segments.unshift({ offset, stream: 'stdout' });
   return segments;
-}
-
-async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await file.read(bytes, filled, length - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return bytes.subarray(0, filled);
-}
-
-/** Undefined: there is no such file. A link or a special file is an error. */
-async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T | undefined> {
-  let file: FileHandle;
-  try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return undefined;
-    throw new BoiError('log-unavailable', `the log cannot be opened (${code})`, { cause: error });
-  }
-  try {
-    return await use(file);
-  } finally {
-    await file.close();
-  }
 }
 
 function emptyIfMissing(error: NodeJS.ErrnoException): string[] {

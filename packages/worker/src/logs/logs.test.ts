@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { IdMinter, type SpecId, taskId } from '@boi/core';
 import { SeededRandom, VirtualClock } from '@boi/core/testing';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type LogPlace, parseLogFile } from './log-place.ts';
 import { LogStore } from './log-store.ts';
 import type { LogWriter } from './log-writer.ts';
 import { planSweep, RetentionService, type StoredLog, type SweepReport, sweepLogs } from './retention.ts';
+
+// Real files: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 60_000 });
 
 let base: string;
 let store: LogStore;
@@ -93,6 +96,58 @@ describe('a log', () => {
     await writer.end();
     await expect(new LogStore({ dataDir: base, clock }).resume(at, 5)).rejects.toThrow('4 bytes of the 5');
     await expect(new LogStore({ dataDir: base, clock }).resume(place(), 1)).rejects.toThrow('0 bytes of the 1');
+  });
+
+  test('tells the stream of every byte, however many marks there are and wherever one begins to read', async () => {
+    const logs = new LogStore({ dataDir: base, clock });
+    const at = place();
+    const writer = logs.create(at);
+    const lengths = Array.from({ length: 5_000 }, (_, i) => 1 + ((i * 7) % 5));
+    for (const [i, length] of lengths.entries())
+      writer.write(i % 2 === 0 ? 'stdout' : 'stderr', Buffer.alloc(length, 'x'));
+    const streams = lengths.map((length, i) => (i % 2 === 0 ? 'o' : 'e').repeat(length)).join('');
+    await writer.end();
+    logs.forget(at);
+    const size = streams.length;
+    await fc.assert(
+      fc.asyncProperty(fc.nat(size), fc.integer({ min: 1, max: size }), async (offset, limit) => {
+        const { bytes, segments } = await logs.read({ ...at, offset, limit });
+        const found = segments.map(({ offset: from, stream }, i) =>
+          (stream[3] as string).repeat((segments[i + 1]?.offset ?? offset + bytes.length) - from),
+        );
+        expect(found.join('')).toBe(streams.slice(offset, offset + limit));
+      }),
+      {
+        numRuns: 60,
+        examples: [
+          [0, size],
+          [size - 1, 1],
+          [size, 1],
+        ],
+      },
+    );
+  });
+
+  test('keeps nothing open for a reader that went away in the middle', async () => {
+    const logs = new LogStore({ dataDir: base, clock, bytesMax: 4_000_000 });
+    const at = place();
+    const writer = logs.create(at);
+    for (let i = 0; i < 6; i++) if (!writer.write('stdout', Buffer.alloc(1_000_000, 97 + i))) await writer.drained();
+    await writer.flushed();
+    const read = { ...at, offset: 0, to: writer.size, signal: new AbortController().signal };
+    const descriptors = async () => (await readdir('/proc/self/fd')).length;
+    const before = await descriptors();
+    const chunks = logs.scan(read);
+    await chunks.next();
+    expect(await descriptors()).toBe(before + 2);
+    await chunks.return();
+    expect(await descriptors()).toBe(before);
+    let seen = 0;
+    for await (const { bytes, gap } of logs.scan(read))
+      seen += bytes.length + (gap === undefined ? 0 : gap.to - gap.offset);
+    expect(seen).toBe(writer.size);
+    expect(await descriptors()).toBe(before);
+    await writer.end();
   });
 
   test('comes back as it was written, each byte with its stream, whatever the sizes; a stranger reads the same from disk', async () => {
