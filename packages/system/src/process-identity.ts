@@ -3,7 +3,7 @@
  * unique until the host restarts. Linux only: everything here reads `/proc`. The reads do not touch a disk, so they are
  * synchronous: a round trip through Node's thread pool costs more.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -17,13 +17,37 @@ export interface ProcessStat extends ProcessIdentity {
   readonly parent: number;
   readonly group: number;
   readonly session: number;
+  /** A thread of the kernel: no program, no environment. */
+  readonly kernel: boolean;
+}
+
+/** PF_KTHREAD of <linux/sched.h>, in the ninth field of proc(5) stat. */
+const KERNEL_THREAD = 0x0020_0000;
+/** Most files of procfs are smaller. */
+const BUFFER_BYTES = 65_536;
+let buffer: Buffer | undefined;
+
+/** A file of procfs, which has no size, as Latin-1; half the time of `readFileSync`. Throws as that does. */
+export function readProcFile(path: string): string {
+  buffer ??= Buffer.allocUnsafe(BUFFER_BYTES);
+  const fd = openSync(path, 'r');
+  try {
+    let text = '';
+    for (;;) {
+      const bytes = readSync(fd, buffer, 0, BUFFER_BYTES, null);
+      if (bytes === 0) return text;
+      text += buffer.toString('latin1', 0, bytes);
+    }
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** What `/proc/<pid>/stat` says, or undefined if there is no such process. */
 export function readProcessStat(pid: number): ProcessStat | undefined {
   let text: string;
   try {
-    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    text = readProcFile(`/proc/${pid}/stat`);
   } catch {
     return undefined;
   }
@@ -38,7 +62,15 @@ export function parseProcessStat(text: string): ProcessStat | undefined {
   const [state, parent, group, session] = fields;
   const startTicks = Number(fields[19]);
   if (!Number.isInteger(pid) || state === undefined || !Number.isInteger(startTicks)) return undefined;
-  return { pid, startTicks, state, parent: Number(parent), group: Number(group), session: Number(session) };
+  return {
+    pid,
+    startTicks,
+    state,
+    parent: Number(parent),
+    group: Number(group),
+    session: Number(session),
+    kernel: (Number(fields[6]) & KERNEL_THREAD) !== 0,
+  };
 }
 
 /** When process `pid` started, in clock ticks since boot; undefined if there is none. */

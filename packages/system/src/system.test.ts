@@ -76,7 +76,11 @@ describe('process identity', () => {
       group: 42,
       session: 41,
       startTicks: 9876,
+      kernel: false,
     });
+    expect(parseProcessStat('13 (kworker/R-mm) I 2 0 0 0 -1 69238880 0 0 0 0 0 0 0 0 0 -20 1 0 5 0')?.kernel).toBe(
+      true,
+    );
     expect(parseProcessStat('')).toBeUndefined();
   });
 });

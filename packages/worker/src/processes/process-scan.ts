@@ -9,8 +9,8 @@
  *
  * Imports nothing but procfs readers: the guard process uses it too.
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { type ProcessIdentity, type ProcessStat, readProcessStat } from '@boi/system/process-identity';
+import { readdirSync } from 'node:fs';
+import { type ProcessIdentity, type ProcessStat, readProcessStat, readProcFile } from '@boi/system/process-identity';
 
 /** The main process of a task, alive or not, and the markers of its descendants. */
 export interface TreeRoot extends ProcessIdentity {
@@ -40,7 +40,6 @@ export interface ProcessSnapshot {
 const ENTRY_AGE_MS_MAX = 1_000;
 /** An exec takes well under a millisecond; a process without any environment is one that wants none. */
 const NEWBORN_LOOKS_MAX = 3;
-const KTHREADD = 2;
 
 /** A root found by its markers only: its main process may be gone, so nothing is concluded from its session. */
 const MAIN_UNKNOWN: ProcessIdentity = { pid: 0, startTicks: 0 };
@@ -79,12 +78,13 @@ export class ProcessScanner {
     if (known?.key !== undefined && known.stat.startTicks === stat.startTicks) {
       return { ...known, stat, readMs: nowMs };
     }
-    const markers = readMarkers(pid);
+    // Its environment cannot be read, as that of a process that has gone.
+    const markers = stat.kernel ? NO_MARKERS : readMarkers(pid);
     if (markers === undefined) return undefined;
     const parent = seen.get(stat.parent) ?? this.#entries.get(stat.parent);
     // Whoever has a task's process, or this one, for a parent is placed by that. What may be a runaway is looked at again.
-    const placed = parent?.key !== undefined || stat.parent === process.pid || stat.parent === KTHREADD;
-    if (markers.empty && !placed && pid !== KTHREADD && known === undefined) {
+    const placed = parent?.key !== undefined || stat.parent === process.pid || stat.kernel;
+    if (markers.empty && !placed && known === undefined) {
       const looks = (this.#newborn.get(pid) ?? 0) + 1;
       if (looks < NEWBORN_LOOKS_MAX) {
         this.#newborn.set(pid, looks);
@@ -149,14 +149,16 @@ interface Markers {
   readonly output: string | undefined;
 }
 
+const NO_MARKERS: Markers = { empty: true, key: undefined, output: undefined };
+
 /** Undefined: the process has gone. Somebody else's process, which may not be read, has no markers. */
 function readMarkers(pid: number): Markers | undefined {
   let text: string;
   try {
-    text = readFileSync(`/proc/${pid}/environ`, 'latin1');
+    text = readProcFile(`/proc/${pid}/environ`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    return code === 'EACCES' || code === 'EPERM' ? { empty: false, key: undefined, output: undefined } : undefined;
+    return code === 'EACCES' || code === 'EPERM' ? { ...NO_MARKERS, empty: false } : undefined;
   }
   const task = markerValue(text, 'BOI_TASK_ID=');
   const fence = markerValue(text, 'BOI_FENCE=');
