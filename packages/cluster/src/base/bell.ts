@@ -17,7 +17,7 @@ export class Bell {
   /** Ends every wait under way, and the next one unless it is cleared before. */
   ring(): void {
     this.#rung = true;
-    for (const wake of [...this.#waiting]) wake();
+    if (this.#waiting.size > 0) for (const wake of [...this.#waiting]) wake();
   }
 
   /** Forgets what has rung so far. */

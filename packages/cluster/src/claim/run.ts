@@ -60,6 +60,11 @@ export class Runs {
   start(held: Held): void {
     held.phase = 'starting';
     this.#passed.delete(held);
+    const definition = this.#known(held);
+    if (definition !== undefined) {
+      this.#launch(held, definition, { inputs: {} });
+      return;
+    }
     const task = this.#run(held).finally(() => this.#tasks.delete(task));
     this.#tasks.add(task);
   }
@@ -166,9 +171,15 @@ export class Runs {
     held.running?.cancel(held.entry.exclusive ? { force: true } : {});
   }
 
+  /** Its definition, when that is in memory and all there is to know. */
+  #known({ entry, spec, task }: Held): TaskDefinition | undefined {
+    if (entry.inputs === true) return undefined;
+    const inline = entry.def as TaskDefinition | undefined;
+    const definition = inline ?? this.#options.deps.bodies.known(spec, indexOf(task), entry.chunk ?? 0);
+    return definition?.when === undefined ? definition : undefined;
+  }
+
   async #run(held: Held): Promise<void> {
-    const { deps, runner } = this.#options;
-    const { entry, task, spec, project } = held;
     let definition: TaskDefinition;
     let learnt: Learnt;
     try {
@@ -179,6 +190,12 @@ export class Runs {
       this.#finish(held, held.stop === undefined ? this.#failedToStart(error as BoiError) : this.#cancelled());
       return;
     }
+    this.#launch(held, definition, learnt);
+  }
+
+  #launch(held: Held, definition: TaskDefinition, learnt: Learnt): void {
+    const { deps, runner } = this.#options;
+    const { entry, task, spec, project } = held;
     if (held.stop !== undefined || held.entry.cancel !== undefined) {
       this.#finish(held, this.#cancelled());
       return;

@@ -57,6 +57,8 @@ export class Committer {
   readonly #sending = new Set<Ended>();
   /** On disk, waiting for a flush. */
   readonly #kept: KeptResults;
+  /** Being removed from the disk; a request is over when they are. */
+  readonly #forgetting: Promise<void>[] = [];
   #working: Promise<void> | undefined;
   /** A batch has no definite answer yet: what ends meanwhile waits behind it, and must be on disk while it waits. */
   #unsettled = false;
@@ -214,8 +216,8 @@ export class Committer {
       for (const [i, item] of group.entries()) {
         const done =
           answer.outcome === 'refused'
-            ? await this.#superseded(item.ended, 'restored')
-            : await this.#settle(item, answer.items[i] as BatchItemAnswer, answer.resent, {
+            ? this.#superseded(item.ended, 'restored')
+            : this.#settle(item, answer.items[i] as BatchItemAnswer, answer.resent, {
                 intents,
                 i: places[i] ?? 0,
               });
@@ -225,6 +227,7 @@ export class Committer {
         // What is tried again is announced again.
         for (let n = places[i] ?? 0; n < (places[i + 1] ?? 0); n++) intents?.didNotHappen(n);
       }
+      await Promise.all(this.#forgetting.splice(0));
       return left;
     } finally {
       intents?.leave();
@@ -257,7 +260,7 @@ export class Committer {
   }
 
   /** Answers whether the claim is over; if not it must be tried again. */
-  async #settle(prepared: Prepared, answer: BatchItemAnswer, resent: boolean, told: Told): Promise<boolean> {
+  #settle(prepared: Prepared, answer: BatchItemAnswer, resent: boolean, told: Told): boolean {
     const { deps } = this.#options;
     const { ended, ending } = prepared;
     const { held } = ended;
@@ -288,39 +291,39 @@ export class Committer {
     return this.#superseded(ended, 'taken-away');
   }
 
-  async #applied(prepared: Prepared, { intents, i }: Told): Promise<true> {
+  #applied(prepared: Prepared, { intents, i }: Told): true {
     const { ctx, self } = this.#options.deps;
     countApplied(ctx, prepared.ending);
     for (const [n, { event }] of endingEvents(self, prepared).entries()) ctx.events.happened(event, intents, i + n);
-    await this.#over(prepared.ended, true);
+    this.#over(prepared.ended, true);
     return true;
   }
 
   /** An earlier sending, of this life or one before, or who took it for dead, ended this very claim: that counts, and told its events. */
-  async #endedBefore(ended: Ended, outcome: Outcome): Promise<true> {
+  #endedBefore(ended: Ended, outcome: Outcome): true {
     const { task, fence } = ended.held;
     this.#options.deps.ctx.log.info({ task, fence, outcome }, 'the claim had its result already');
-    await this.#over(ended, true);
+    this.#over(ended, true);
     return true;
   }
 
-  async #superseded(ended: Ended, reason: string): Promise<true> {
+  #superseded(ended: Ended, reason: string): true {
     const { ctx, self } = this.#options.deps;
     const { held } = ended;
     ctx.log.warn({ task: held.task, fence: held.fence, reason }, 'a result came too late and is dropped');
     ctx.metrics.count('boi_core_superseded_total', 1, { step: 'commit' });
     ctx.events.tell({ kind: 'claim.fence_rejected', ...claimFacts(self, held), step: 'commit' });
     ctx.events.tell({ kind: 'task.superseded', ...claimFacts(self, held), reason });
-    await this.#over(ended, false);
+    this.#over(ended, false);
     return true;
   }
 
-  async #over(ended: Ended, applied: boolean): Promise<void> {
+  #over(ended: Ended, applied: boolean): void {
     const { held: table, settled } = this.#options;
     const { held } = ended;
-    const forgotten = this.#kept.forget(ended);
+    const forgetting = this.#kept.forget(ended);
+    if (forgetting !== undefined) this.#forgetting.push(forgetting);
     table.remove(held);
     settled(held, applied);
-    await forgotten;
   }
 }

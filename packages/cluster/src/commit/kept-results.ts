@@ -63,12 +63,12 @@ export class KeptResults {
     return this.#writing;
   }
 
-  /** It is over: committed, or superseded. */
-  async forget(ended: Ended): Promise<void> {
+  /** It is over: committed, or superseded. Undefined when it is not on disk; else resolves when it has gone from there. */
+  forget(ended: Ended): Promise<void> | undefined {
     const { held } = ended;
-    if (this.#kept.delete(keyOf(held))) this.#gauge();
-    if (!ended.kept) return;
-    await this.#buffer.remove(held.task, held.fence).catch((error: unknown) => {
+    if (this.#kept.size > 0 && this.#kept.delete(keyOf(held))) this.#gauge();
+    if (!ended.kept) return undefined;
+    return this.#buffer.remove(held.task, held.fence).catch((error: unknown) => {
       // It would be flushed again after a restart, and refused.
       this.#deps.ctx.log.warn({ err: error, task: held.task }, 'a committed result stays on disk');
     });

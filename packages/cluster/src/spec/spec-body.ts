@@ -72,6 +72,8 @@ export function decodeChunk(key: string, value: Buffer): { chunk: BodyChunk; cha
 
 interface Cached {
   readonly loading: Promise<BodyChunk>;
+  /** Once it is loaded. */
+  chunk?: BodyChunk;
   chars: number;
 }
 
@@ -99,6 +101,12 @@ export class SpecBodies {
     const definition = tasks[index - first];
     if (definition === undefined) throw gone(spec, `task ${index} is not in chunk ${chunk} of the body of ${spec}`);
     return definition;
+  }
+
+  /** The same, if its chunk is in memory. */
+  known(spec: SpecId, index: number, chunk: number): TaskDefinition | undefined {
+    const known = this.#used(this.#ctx.keys.specBody(spec, chunk))?.chunk;
+    return known?.tasks[index - known.first];
   }
 
   /** Definition of task `index` when only the header is known. */
@@ -135,15 +143,20 @@ export class SpecBodies {
 
   chunk(spec: SpecId, n: number): Promise<BodyChunk> {
     const key = this.#ctx.keys.specBody(spec, n);
+    const known = this.#used(key);
+    if (known !== undefined) return known.loading;
+    const cached: Cached = { loading: this.#load(spec, key), chars: 0 };
+    this.#cache.set(key, cached);
+    return cached.loading;
+  }
+
+  #used(key: string): Cached | undefined {
     const known = this.#cache.get(key);
     if (known !== undefined) {
       this.#cache.delete(key);
       this.#cache.set(key, known);
-      return known.loading;
     }
-    const cached: Cached = { loading: this.#load(spec, key), chars: 0 };
-    this.#cache.set(key, cached);
-    return cached.loading;
+    return known;
   }
 
   async #load(spec: SpecId, key: string): Promise<BodyChunk> {
@@ -151,7 +164,7 @@ export class SpecBodies {
       const { kv } = await this.#ctx.store.get(key);
       if (kv === undefined) throw gone(spec, `the body of ${spec} is gone`);
       const { chunk, chars } = decodeChunk(key, kv.value);
-      this.#keep(key, chars);
+      this.#keep(key, chunk, chars);
       return chunk;
     } catch (error) {
       this.#cache.delete(key);
@@ -159,9 +172,10 @@ export class SpecBodies {
     }
   }
 
-  #keep(key: string, chars: number): void {
+  #keep(key: string, chunk: BodyChunk, chars: number): void {
     const cached = this.#cache.get(key);
     if (cached === undefined) return;
+    cached.chunk = chunk;
     // Counted once, also when it was dropped and read again meanwhile.
     this.#chars += chars - cached.chars;
     cached.chars = chars;
