@@ -208,7 +208,8 @@ describe('a dispatch', () => {
         ? meanwhile(
             store,
             () => change(rig as SpecRig),
-            ({ success = [] }) => which(success),
+            (request) =>
+              which([request, ...('items' in request ? request.items : [])].flatMap(({ success = [] }) => success)),
           )
         : store;
     return SpecRig.create(nodes, {}, wrap).then((made) => {
