@@ -24,20 +24,14 @@ export class StoredLogs implements LocalLogs {
     const offset = tailBytes === undefined ? (request.offset ?? 0) : Math.max(0, size - tailBytes);
     let left = request.limit ?? Number.POSITIVE_INFINITY;
     if (follow) {
-      const chunks = this.#store.follow({ ...place, offset, signal });
-      for (;;) {
-        const next = await chunks.next();
-        if (next.done === true) {
-          yield { type: 'end', complete: next.value.ended };
-          return;
-        }
-        for (const event of eventsOf(next.value, left)) {
+      for await (const chunk of this.#store.follow({ ...place, offset, signal })) {
+        for (const event of eventsOf(chunk, left)) {
           yield event;
           if (event.type === 'data') left -= event.next - event.offset;
         }
         if (left <= 0) break;
       }
-      yield { type: 'end', complete: false };
+      yield { type: 'end', complete: left > 0 };
       return;
     }
     // Without follow it ends at what there was when it was asked for: a task that writes on would never let it end.
