@@ -40,11 +40,13 @@ export interface ClusterConfig {
   readonly sessionTtlMs: number;
   /**
    * Claimed beyond the free slots so that the next start needs no round trip, per slot. Default 1, at most 100 in all, and
-   * no more than slots came free in the last second.
+   * no more than slots came free in the last second; where tasks are short, a tenth of those if that is more.
    */
   readonly lookAheadPerSlot: number;
   /** Results wait this long for company before they are committed, unless the node holds nothing else. Default 3. */
   readonly commitWindowMs: number;
+  /** The same while claimed work waits here for a slot: what comes next is not late by it. Default 10. */
+  readonly commitWindowBusyMs: number;
   /** An entry not considered by its live owner for this long moves to the next node. Default 5 000. */
   readonly wedgeAfterMs: number;
   /** How often a duty looks at the head of a queue that could be wedged. Default 2 000. */
@@ -100,6 +102,7 @@ export const DEFAULT_CONFIG: ClusterConfig = {
   sessionTtlMs: 15_000,
   lookAheadPerSlot: 1,
   commitWindowMs: 3,
+  commitWindowBusyMs: 10,
   wedgeAfterMs: 5_000,
   wedgeCheckMs: 2_000,
   sweepMs: 30_000,

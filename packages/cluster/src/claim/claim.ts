@@ -186,7 +186,7 @@ export class ClaimLoop {
       freeSlots: waiting.holding ? 0 : capacity - held.busySlots,
       capacity,
       startMax: Math.min(BATCH_MAX, RUNNING_MAX - held.running),
-      aheadMax: this.#lookAhead.room - waiting.count,
+      aheadMax: this.#lookAhead.more(waiting.count),
       riskyHere: held.risky,
       passedOver: this.#passedOver,
       served: this.#served,

@@ -150,6 +150,12 @@ export class HeldTasks {
     return count;
   }
 
+  /** Whether claimed work waits here for a slot. */
+  get waits(): boolean {
+    for (const { phase } of this.#held.values()) if (phase === 'ahead') return true;
+    return false;
+  }
+
   /** Whether a task whose claims were lost twice before is held here. */
   get risky(): boolean {
     for (const { entry, phase } of this.#held.values()) if (phase !== 'ended' && entry.deliveries > 2) return true;

@@ -136,8 +136,10 @@ export class Committer {
     if (this.#working !== undefined || this.#window !== undefined) return;
     const { clock, config } = this.#options.deps.ctx;
     // Nothing else is held here: whatever could be company has yet to be claimed, which takes longer than the wait.
-    const alone = this.#options.held.size <= this.#pending.length;
-    this.#window = clock.timer(alone ? 0 : config.commitWindowMs, () => {
+    const { held } = this.#options;
+    const alone = held.size <= this.#pending.length;
+    const windowMs = held.waits ? config.commitWindowBusyMs : config.commitWindowMs;
+    this.#window = clock.timer(alone ? 0 : windowMs, () => {
       this.#window = undefined;
       this.#working = this.#work().finally(() => {
         this.#working = undefined;
