@@ -1,6 +1,6 @@
 /** First transactions of specs that share a request: each keeps its own compares and its own answer. */
-import type { SpecDefinition } from '@boi/core';
-import { absent, type Batch, type Txn } from '@boi/store';
+import type { Clock, SpecDefinition } from '@boi/core';
+import { absent, type Batch, type Store, type Txn } from '@boi/store';
 import { FaultyStore, type StoreCall } from '@boi/store/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -23,6 +23,8 @@ let store: FaultyStore;
 let calls: StoreCall[];
 let stopping: AbortController;
 let openings: Openings;
+/** Of what sends them. */
+let timers: number;
 
 beforeEach(() => {
   f = fixture();
@@ -30,7 +32,16 @@ beforeEach(() => {
   store = new FaultyStore({ store: f.store, clock: f.clock });
   follow(() => ({ replyDelayMs: TRIP_MS }));
   stopping = new AbortController();
-  openings = new Openings({ ...f.ctx, store }, stopping.signal);
+  timers = 0;
+  const clock: Clock = {
+    now: () => f.clock.now(),
+    mono: () => f.clock.mono(),
+    timer: (delayMs, fn) => {
+      timers++;
+      return f.clock.timer(delayMs, fn);
+    },
+  };
+  openings = new Openings({ ...f.ctx, clock, store }, stopping.signal);
 });
 
 afterEach(() => stopping.abort(new Error('the test is over')));
@@ -97,9 +108,11 @@ describe('openings of specs', () => {
     await settled(['a', 'b', 'c', 'd', 'e'].map(client));
     expect(sizes()).toEqual([1, ...Array(9).fill(5), 4]);
     await f.clock.advance(1_000);
+    timers = 0;
     const startedMono = f.clock.mono();
     await settled([client('lone')]);
     expect(f.clock.mono() - startedMono).toBe(10 * TRIP_MS);
+    expect(timers).toBe(0);
   });
 
   test('one that is refused refuses none of the others, and is told why', async () => {
@@ -199,12 +212,17 @@ describe('openings of specs', () => {
 describe('specs that are dispatched at the same time', () => {
   const spec: SpecDefinition = { failurePolicy: 'continue', tasks: [definition()] };
 
-  async function dispatcher(): Promise<Dispatcher> {
+  async function dispatcher(through: Store = store): Promise<Dispatcher> {
     const membership = await StaticMembership.create(f);
     const member = await membership.join(testNode(1), { slots: 1000 });
     const deps = depsOf(f, membership, member);
-    return new Dispatcher({ ...deps, ctx: { ...deps.ctx, store } });
+    return new Dispatcher({ ...deps, ctx: { ...deps.ctx, store: through } });
   }
+
+  const accepted = async () => {
+    const { kvs } = await f.store.range(f.keys.allSpecs());
+    return kvs.map(({ key }) => key.split('/').at(-1)).sort();
+  };
 
   test('are all accepted with two requests, each under its own id', async () => {
     const dispatching = await dispatcher();
@@ -244,9 +262,29 @@ describe('specs that are dispatched at the same time', () => {
       dispatching.accept({ project: testProject, spec, digest: `d${n}` }),
     );
     const ids = (await values(sent)).map((answer) => ('id' in answer ? answer.id : answer));
-    const { start, end } = f.keys.allSpecs();
-    const { kvs } = await f.store.range({ start, end });
-    expect(kvs.map(({ key }) => key.split('/').at(-1)).sort()).toEqual([...ids].sort());
+    expect(await accepted()).toEqual([...ids].sort());
+    await dispatching.stop();
+  });
+
+  test('are accepted once each although a request fails that was applied', async () => {
+    const failing = new Proxy<Store>(store, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        const call = value.bind(target) as (...args: unknown[]) => Promise<unknown>;
+        if (name !== 'batch') return call;
+        return async (...args: unknown[]) => {
+          await call(...args);
+          throw new Error('the answer cannot be read');
+        };
+      },
+    });
+    const dispatching = await dispatcher(failing);
+    const sent = Array.from({ length: 4 }, (_, n) =>
+      dispatching.accept({ project: testProject, spec, digest: `d${n}` }),
+    );
+    const ids = (await values(sent)).map((answer) => ('id' in answer ? answer.id : answer));
+    expect(await accepted()).toEqual([...ids].sort());
     await dispatching.stop();
   });
 });
