@@ -46,8 +46,6 @@ const PING_TIMEOUT_MS = 5000;
 /** Between attempts to connect; gRPC's own defaults grow from one second to two minutes. */
 const RECONNECT_MIN_MS = 100;
 const RECONNECT_MAX_MS = 1000;
-/** Of a stream and of the connection: many messages of watches before etcd has to be told to go on. HTTP/2's own is 64 KiB. */
-const WINDOW_BYTES = 4 * 1024 * 1024;
 
 export interface Connection {
   readonly endpoint: string;
@@ -195,7 +193,6 @@ function channelOptions({ replyBytesMax }: ConnectionsOptions): ChannelOptions {
   return {
     'grpc.max_receive_message_length': replyBytesMax,
     'grpc.max_send_message_length': -1,
-    'grpc-node.flow_control_window': WINDOW_BYTES,
     'grpc.keepalive_time_ms': PING_EVERY_MS,
     'grpc.keepalive_timeout_ms': PING_TIMEOUT_MS,
     // etcd takes pings without a stream for abuse and disconnects; `retire` finds what an idle connection hides.
