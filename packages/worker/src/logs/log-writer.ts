@@ -8,9 +8,10 @@
  * Beyond the cap the first half is kept, then a marker stands as a line of the log itself, then the newest part; the
  * oldest of what follows the marker is removed as more arrives. Offsets never change: they count what was ever written.
  */
-import { constants } from 'node:fs';
+import { close, constants, open as openDescriptor, write } from 'node:fs';
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Clock } from '@boi/core';
 import { cutLog, type Part } from './cut-log.ts';
 import { encodeMarks, type LogStream, type Mark, type MarkKind } from './log-index.ts';
@@ -26,6 +27,8 @@ const MARKS_PENDING_MS_MAX = 1_000;
 const MARKS_MAX = 1_048_576;
 /** The newest half is kept in this many files, so that removing the oldest is cheap. */
 const PARTS = 4;
+/** By descriptor: each task has marks to append, and a handle of `node:fs/promises` costs several times as much. */
+const file = { open: promisify(openDescriptor), write: promisify(write), close: promisify(close) };
 const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 
 export interface LogWriterOptions {
@@ -165,12 +168,7 @@ export class LogWriter {
     this.#marksFlushedMs = this.#options.clock.mono();
     const { dir, name } = this.#options;
     try {
-      const file = await openAppend(dir, `${name}.idx`);
-      try {
-        await file.appendFile(bytes);
-      } finally {
-        await file.close();
-      }
+      await inDirectory(dir, () => append(join(dir, `${name}.idx`), bytes));
     } catch (error) {
       this.#fail(error as Error);
     }
@@ -298,13 +296,26 @@ function rest(buffers: Buffer[], written: number): Buffer[] {
   return left;
 }
 
-/** The directory is made when the first file of a spec finds none. */
-async function openAppend(dir: string, name: string): Promise<FileHandle> {
+function openAppend(dir: string, name: string): Promise<FileHandle> {
+  return inDirectory(dir, () => open(join(dir, name), APPEND, 0o600));
+}
+
+async function append(path: string, bytes: Buffer): Promise<void> {
+  const fd = await file.open(path, APPEND, 0o600);
   try {
-    return await open(join(dir, name), APPEND, 0o600);
+    for (let left = bytes; left.length > 0; ) left = left.subarray((await file.write(fd, left)).bytesWritten);
+  } finally {
+    await file.close(fd);
+  }
+}
+
+/** The directory is made when the first file of a spec finds none. */
+async function inDirectory<T>(dir: string, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    return open(join(dir, name), APPEND, 0o600);
+    return make();
   }
 }
