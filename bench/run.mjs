@@ -4,7 +4,7 @@
  *
  * The stores keep their data under TMPDIR (default /tmp): it must be on a disk, or syncing costs nothing.
  *
- * `node bench/run.mjs [--tasks 20000] [--processes 3000] [--workers 3] [--samples 200] [--specs 5000] [--backlog 100000]
+ * `node bench/run.mjs [--tasks 20000] [--processes 10000] [--workers 3] [--samples 200] [--specs 5000] [--backlog 100000]
  *   [--only boi,bullmq,baselines,…]`
  */
 import { execFileSync } from 'node:child_process';
@@ -33,7 +33,7 @@ const PARTS = ['boi', ...peerNames, 'baselines'];
 const { values } = parseArgs({
   options: {
     tasks: { type: 'string', default: '20000' },
-    processes: { type: 'string', default: '3000' },
+    processes: { type: 'string', default: '10000' },
     workers: { type: 'string', default: '3' },
     samples: { type: 'string', default: '200' },
     specs: { type: 'string', default: '5000' },
