@@ -108,7 +108,8 @@ export async function taskBench(
     logOf: async (given) => {
       const parts: Buffer[] = [];
       const place = { ...given, offset: 0, signal: new AbortController().signal };
-      for await (const { bytes } of life.runner.logs.follow(place)) parts.push(bytes);
+      // Its bytes are good until the next is asked for.
+      for await (const { bytes } of life.runner.logs.follow(place)) parts.push(Buffer.from(bytes));
       return Buffer.concat(parts);
     },
     written: async (given, bytes) => {
