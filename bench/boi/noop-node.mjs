@@ -5,8 +5,9 @@
 import { ClusterNode } from '@boi/cluster';
 import { IdMinter } from '@boi/core';
 import { EtcdStore } from '@boi/store';
-import { systemClock, systemRandom } from '@boi/system';
+import { boundHeapGrowth, systemClock, systemRandom } from '@boi/system';
 
+boundHeapGrowth();
 const options = JSON.parse(process.argv[2]);
 
 /** Every task ends at once, well, or never when `hang` is set. What it was given and told is the same as for a real one. */

@@ -14,6 +14,7 @@ const CONTEXT = 'dev';
 
 export async function startDev(session: Session, args: Args): Promise<number> {
   const [node, system] = await Promise.all([import('@boi/node'), import('@boi/system')]);
+  system.boundHeapGrowth();
   const slots = args.number('slots');
   const dataDir = args.text('data-dir');
   const level = (args.text('log-level') ?? 'warn') as 'debug' | 'info' | 'warn' | 'error';

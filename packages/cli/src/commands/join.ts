@@ -7,6 +7,7 @@ import { untilStopped } from './until-stopped.ts';
 export async function joinCluster(session: Session, args: Args): Promise<number> {
   const { config } = await readDaemonConfig(session, args);
   const [node, system] = await Promise.all([import('@boi/node'), import('@boi/system')]);
+  system.boundHeapGrowth();
   const level = config['log-level'] as 'debug' | 'info' | 'warn' | 'error';
   const log = system.createLogger({ name: 'boi-node', level });
   if (args.switch('enroll-only')) {
