@@ -140,6 +140,19 @@ describe('posix_spawn', () => {
     expect(await mine.exited).toEqual({ exitCode: undefined, signal: 'SIGKILL' });
   });
 
+  it('collects an exit of which no signal tells', async () => {
+    const own = await PosixSpawner.load();
+    const child = own.spawn({
+      program: 'sh',
+      args: ['-c', 'read -r line </dev/stdin; exit 5'],
+      cwd: dir,
+      env: { PATH },
+    });
+    // It has just been added, and the exit is not heard before this turn of the loop is over.
+    process.off('SIGCHLD', process.listeners('SIGCHLD').at(-1) as NodeJS.SignalsListener);
+    expect(await child.exited).toEqual({ exitCode: 5, signal: undefined });
+  });
+
   it('follows links to a program', async () => {
     await symlink('/bin/true', join(dir, 'link'));
     const child = posix.spawn({ program: './link', args: [], cwd: dir, env: { PATH } });
