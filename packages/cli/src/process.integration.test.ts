@@ -1,6 +1,6 @@
 /** The command as a process: exit codes, what is on which stream, signals, pipes, start without what is not needed, and completion in a real shell. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,9 +19,7 @@ beforeAll(async () => {
   await cp(join(packageRoot, 'bin'), join(place, 'bin'), { recursive: true });
   await writeFile(join(place, 'package.json'), '{"type":"module"}');
   await symlink(join(packageRoot, '../../node_modules'), join(place, 'node_modules'));
-  const bundled = await start(process.execPath, [join(packageRoot, 'scripts/bundle.js'), join(place, 'dist/bundle')])
-    .done;
-  expect(bundled).toMatchObject({ code: 0 });
+  await bundle();
   bin = join(place, 'bin/boi-node.js');
   await mkdir(join(place, 'path'));
   await symlink(bin, join(place, 'path/boi-node'));
@@ -35,6 +33,11 @@ afterEach(async () => {
   await api.stop();
   expect(api.violations).toEqual([]);
 });
+
+async function bundle(): Promise<void> {
+  const { done } = start(process.execPath, [join(packageRoot, 'scripts/bundle.js'), join(place, 'dist/bundle')]);
+  expect(await done).toMatchObject({ code: 0 });
+}
 
 interface Done {
   readonly code: number | null;
@@ -226,6 +229,40 @@ describe('the process', () => {
       stdout: '[\n141\n',
       stderr: '',
     });
+  });
+});
+
+describe('bundling again', () => {
+  /** Each file of the bundle: a new one in the place of an old one has a number of its own. */
+  const files = async (): Promise<Map<string, string>> => {
+    const found = new Map<string, string>();
+    for (const name of await readdir(join(place, 'dist'), { recursive: true })) {
+      const { ino, mtimeMs } = await stat(join(place, 'dist', name));
+      if (name.endsWith('.js')) found.set(name, `${ino} ${mtimeMs}`);
+    }
+    return found;
+  };
+
+  it('leaves alone what would not change, so that commands that are being loaded find it whole', async () => {
+    const before = await files();
+    expect(before.size).toBeGreaterThan(10);
+    await bundle();
+    expect(await files()).toEqual(before);
+  });
+
+  it('puts a changed file in its place at once: who has it open reads the one from before', async () => {
+    const main = join(place, 'dist/bundle/main.js');
+    const right = await readFile(main, 'utf8');
+    await writeFile(main, 'an older bundle');
+    const opened = await open(main);
+    try {
+      await bundle();
+      expect(await opened.readFile('utf8')).toBe('an older bundle');
+    } finally {
+      await opened.close();
+    }
+    expect(await readFile(main, 'utf8')).toBe(right);
+    expect((await readdir(join(place, 'dist/bundle'))).toSorted()).toEqual(['chunks', 'main.js']);
   });
 });
 
