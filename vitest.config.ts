@@ -8,6 +8,9 @@ const source = {
   ssr: { resolve: { conditions: ['@boi/source', 'node', 'import', 'module', 'default'] } },
 };
 
+// How long `expect.poll` waits: a busy machine takes longer than vitest's second for what is sure to come.
+const expect = { poll: { timeout: 20_000 } };
+
 export default defineConfig({
   ...source,
   test: {
@@ -18,8 +21,10 @@ export default defineConfig({
           name: 'unit',
           maxWorkers: '100%',
           setupFiles: [recorder],
+          expect,
           include: ['packages/*/src/**/*.test.ts', 'plugins/*/src/**/*.test.ts'],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**', '**/dist/**'],
+          testTimeout: 30_000,
         },
       },
       {
@@ -29,6 +34,7 @@ export default defineConfig({
           name: 'repository',
           maxWorkers: '100%',
           setupFiles: [recorder],
+          expect,
           include: ['.ci/**/*.test.ts', 'examples/**/*.test.ts', 'docs/test/**/*.test.ts', 'bench/**/*.test.mjs'],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,
@@ -44,6 +50,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           maxWorkers: 2,
           setupFiles: [recorder],
+          expect,
           include: [
             'packages/*/src/**/*.integration.test.ts',
             'plugins/*/src/**/*.integration.test.ts',
@@ -64,6 +71,7 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
           maxWorkers: 1,
           setupFiles: [recorder],
+          expect,
           include: ['packages/cli/test/volume.integration.test.ts'],
         },
       },

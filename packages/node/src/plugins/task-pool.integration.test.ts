@@ -185,9 +185,7 @@ describe('a task of an earlier life of the daemon', () => {
     await bench.written(given, 3);
     await bench.leave();
     writeFileSync(file('go'), '');
-    await expect
-      .poll(() => existsSync(join(file('state'), `${given.task}.${given.fence}`, 'end.json')), { timeout: 20_000 })
-      .toBe(true);
+    await expect.poll(() => existsSync(join(file('state'), `${given.task}.${given.fence}`, 'end.json'))).toBe(true);
     for (let life = 1; life <= 2; life++) {
       await bench.again();
       expect(await resumed().done).toMatchObject({ outcome: 'failed', reason: 'verify-failed', exitCode: 4 });
@@ -198,13 +196,13 @@ describe('a task of an earlier life of the daemon', () => {
     }
     await bench.again();
     bench.runner.forget(given.task, given.fence);
-    await expect.poll(() => bench.runner.list(), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => bench.runner.list()).toEqual([]);
   });
 
   test('that the pool does not know any more is lost', async () => {
     const given = assignment('sleep 3600');
     const running = bench.runner.start(given);
-    await expect.poll(listed, { timeout: 20_000 }).toEqual([given.task]);
+    await expect.poll(listed).toEqual([given.task]);
     await bench.leave();
     expect(await running.done).toMatchObject({ outcome: 'cancelled', reason: 'lost' });
     const other = bench.lab.supervisor({ ...bench.supervisor.config });
@@ -308,7 +306,7 @@ describe('a plugin that becomes unstable', () => {
     });
     expect(existsSync(`/proc/${pid}`)).toBe(true);
     await bench.supervisor.restart();
-    await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
   });
 });
 

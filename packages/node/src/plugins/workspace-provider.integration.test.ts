@@ -149,7 +149,7 @@ describe('the workspace afterwards', () => {
       await next.supervisor.start();
       next.plugins.start();
       expect(await next.runner.start(inWorkspace('true')).done).toMatchObject({ outcome: 'succeeded' });
-      await expect.poll(worktrees, { timeout: 20_000 }).toEqual([`${kept.task}.${kept.fence}`]);
+      await expect.poll(worktrees).toEqual([`${kept.task}.${kept.fence}`]);
     } finally {
       await next.close();
     }

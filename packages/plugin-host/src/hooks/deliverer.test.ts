@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VirtualClock } from '@boi/core/testing';
 import type { hooks } from '@boi/proto';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { PluginChannel } from '../channel.ts';
 import type { PluginError } from '../errors.ts';
 import { someEvent, someEvents } from '../testing/events.ts';
@@ -82,7 +82,7 @@ test('a plugin that hangs for minutes holds the work that emits, which goes on w
 
   const events = someEvents(UNACKNOWLEDGED_MAX);
   await trail.tell(events);
-  await vi.waitFor(() => expect(plugin.streams[0]?.sent).toHaveLength(UNACKNOWLEDGED_MAX));
+  await expect.poll(() => plugin.streams[0]?.sent).toHaveLength(UNACKNOWLEDGED_MAX);
   const intended = someEvent();
   const told = someEvent();
   const done: string[] = [];
@@ -110,7 +110,7 @@ test('a plugin that hangs for minutes holds the work that emits, which goes on w
   await Promise.all([transaction, telling]);
   const all = [...events, intended, told].map(({ id }) => id);
   const taken = () => plugin.streams.slice(before).flatMap(({ sent }) => sent);
-  await vi.waitFor(() => expect(trail.acknowledged).toBe(all.length));
+  await expect.poll(() => trail.acknowledged).toBe(all.length);
   expect(taken().map(({ sequence }) => Number(sequence))).toEqual(all.map((_, i) => i + 1));
   expect(
     taken()

@@ -63,7 +63,7 @@ describe('delivery', () => {
     const events = someEvents(250);
     await hub.tell(events);
     await supervisor.start();
-    await expect.poll(() => recorded().length, { timeout: 20_000 }).toBe(250);
+    await expect.poll(() => recorded().length).toBe(250);
     expect(recorded().map(([, id]) => id)).toEqual(events.map(({ id }) => id));
     await expect.poll(() => hub.stats[0]).toMatchObject({ backlog: 0, dropped: 0, acknowledged: 250 });
     await hub.stop();
@@ -84,7 +84,7 @@ describe('delivery', () => {
         process.kill(supervisor.status.pid as number, 'SIGKILL');
       }
     }
-    await expect.poll(() => hub.stats[0]?.backlog, { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => hub.stats[0]?.backlog).toBe(0);
     const first = new Map(recorded().map(([sequence, id]) => [Number(sequence), id]));
     expect([...first.values()]).toEqual(sent);
     expect([...first.keys()]).toEqual(sent.map((_, i) => i + 1));
@@ -105,7 +105,7 @@ describe('delivery', () => {
     expect(isIn).toBe(false);
     await supervisor.start();
     await waiting;
-    await expect.poll(() => recorded().length, { timeout: 20_000 }).toBe(101);
+    await expect.poll(() => recorded().length).toBe(101);
     await hub.stop();
   });
 
@@ -117,7 +117,7 @@ describe('delivery', () => {
     await supervisor.untilReady();
     const wanted = { ...someEvent(), kind: 'cluster.resumed' as const };
     await hub.tell([someEvent(), wanted, someEvent()]);
-    await expect.poll(() => recorded().map(([, id]) => id), { timeout: 20_000 }).toEqual([wanted.id]);
+    await expect.poll(() => recorded().map(([, id]) => id)).toEqual([wanted.id]);
     await hub.stop();
   });
 
@@ -142,7 +142,7 @@ describe('delivery', () => {
     });
     await supervisor.start();
     deliverer.start();
-    await expect.poll(() => reasons.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+    await expect.poll(() => reasons.length).toBeGreaterThanOrEqual(2);
     expect(reasons[0]).toBe('timed-out');
     await deliverer.stop();
   });
@@ -154,7 +154,7 @@ describe('delivery', () => {
     await supervisor.start();
     await hub.start();
     await hub.tell([someEvent()]);
-    await expect.poll(() => problems.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+    await expect.poll(() => problems.length).toBeGreaterThanOrEqual(2);
     expect(problems[0]).toContain('cannot take it');
     expect(hub.stats[0]).toMatchObject({ backlog: 1, acknowledged: 0 });
     await hub.stop();
