@@ -8,7 +8,9 @@ import { SpecFile, TaskFile } from '../packages/core/src/spec/schema.ts';
 const root = join(import.meta.dirname, '..');
 const pages = [
   ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].map((name) => join(root, name)),
-  ...['docs', 'examples', 'bench'].flatMap((folder) => markdownIn(join(root, folder))),
+  ...['docs', 'examples', 'bench', 'packages', 'plugins', 'proto', 'docker', 'e2e'].flatMap((folder) =>
+    filesIn(join(root, folder), /\.md$/),
+  ),
 ].map((path) => [relative(root, path), readFileSync(path, 'utf8')] as const);
 
 describe('the documentation', () => {
@@ -31,6 +33,18 @@ describe('the documentation', () => {
     const targets = [...text.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map(([, target = '']) => target);
     const dead = targets.filter((target) => !existsSync(join(root, dirname(page), target)));
     expect(dead).toEqual([]);
+  });
+
+  test('has the decisions that sources and pages name', () => {
+    const decisions = new Set(readdirSync(join(root, 'docs/decisions')).map((name) => name.slice(0, 3)));
+    const sources = ['packages', 'plugins', 'e2e', 'bench', '.ci']
+      .flatMap((folder) => filesIn(join(root, folder), /\.(ts|js|mjs)$/))
+      .map((path) => [relative(root, path), readFileSync(path, 'utf8')] as const);
+    const named = [...sources, ...pages].flatMap(([path, text]) =>
+      [...text.matchAll(/\bdecisions? (\d{3})\b/g)].map(([, number = '']) => ({ path, number })),
+    );
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.filter(({ number }) => !decisions.has(number))).toEqual([]);
   });
 
   test('names every field of a spec and of a task', () => {
@@ -57,11 +71,11 @@ describe('the documentation', () => {
   });
 });
 
-function markdownIn(folder: string): string[] {
+function filesIn(folder: string, name: RegExp): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    if (entry.name === 'node_modules') return [];
+    if (['node_modules', 'dist', 'build'].includes(entry.name)) return [];
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) return markdownIn(path);
-    return entry.name.endsWith('.md') ? [path] : [];
+    if (entry.isDirectory()) return filesIn(path, name);
+    return name.test(entry.name) ? [path] : [];
   });
 }

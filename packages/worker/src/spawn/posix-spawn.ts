@@ -1,7 +1,7 @@
 /**
  * Starts programs with the C library's `posix_spawn`, which lends the parent's memory to the child until it runs its program.
  * Node's own `spawn` forks: it copies the page tables of the whole daemon for each task, and each page that the daemon writes afterwards
- * is copied too (measured: decision 076). Programs are children of this process either way.
+ * is copied too (measured: decision 040). Programs are children of this process either way.
  *
  * Node does not know these children, so their exits are collected here: at each SIGCHLD every child of this module is asked for, and no
  * other, so what Node started is left to Node. The child starts as Node would start it: own session, no signal blocked or ignored, no
