@@ -35,7 +35,8 @@ export async function measureDaemons({ tasks, workers, latencySamples, startRuns
     const latency = await measureLatency(daemons[0].url, latencySamples);
     const start = await measureStart(daemons[0].url, dir, startRuns);
     const tail = await measureTail(daemons, tailBytes, lines);
-    const real = await measureThroughput(daemons[0].url, tasks);
+    const { perSecond: firstPerSecond } = await measureThroughput(daemons[0].url, tasks);
+    const real = { firstPerSecond, ...(await measureThroughput(daemons[0].url, tasks)) };
     const command = `boi-node join (${workers} nodes, default slots), POST ${SPECS}`;
     const shared = { name: 'boi-node', version: version() };
     return {

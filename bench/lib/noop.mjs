@@ -54,57 +54,78 @@ async function clean(member) {
   if (!fsck.clean) throw new Error(`fsck: ${JSON.stringify(fsck.findings.slice(0, 5))}`);
 }
 
+/** One spec of `tasks`, twice in the same processes: the first time their code is compiled as it is met. Tells of the second, and the rate of the first. */
 export function measureNoop({ tasks, workers }) {
   return withNodes(workers, { slots: SLOTS }, async ({ etcd, members }) => {
-    const before = await cost(etcd, members);
-    const started = performance.now();
-    const ids = await members[0].ask('dispatch', { source: manyTrue(tasks, 'true') });
-    const enqueuedMs = performance.now() - started;
-    const spec = await members[0].ask('settle', ids);
-    const elapsedMs = performance.now() - started;
-    const after = await cost(etcd, members);
-    const ran = await Promise.all(members.map((member) => member.ask('started')));
-    if (spec.counts.succeeded !== tasks) throw new Error(`only ${spec.counts.succeeded} of ${tasks} tasks succeeded`);
+    const { perSecond: firstPerSecond } = await noopRound(etcd, members, tasks);
+    const row = await noopRound(etcd, members, tasks);
     await clean(members[0]);
     return {
       storeCommand: etcd.command,
       command: `node bench/boi/noop-node.mjs '{"slots":${SLOTS}}' (${workers} nodes; one of them dispatches)`,
-      tasks,
-      elapsedMs: round(elapsedMs),
-      enqueuedMs: round(enqueuedMs),
-      perSecond: round((tasks * 1000) / elapsedMs),
-      ...perTask(before, after, tasks),
-      perNode: ran,
+      firstPerSecond,
+      ...row,
     };
   });
 }
 
-/** Specs of one task each, from `clients` clients spread over the nodes; a spec counts when its header says that it has ended. */
+async function noopRound(etcd, members, tasks) {
+  const ran = () => Promise.all(members.map((member) => member.ask('started')));
+  const [ranBefore, before] = [await ran(), await cost(etcd, members)];
+  const started = performance.now();
+  const ids = await members[0].ask('dispatch', { source: manyTrue(tasks, 'true') });
+  const enqueuedMs = performance.now() - started;
+  const spec = await members[0].ask('settle', ids);
+  const elapsedMs = performance.now() - started;
+  const after = await cost(etcd, members);
+  if (spec.counts.succeeded !== tasks) throw new Error(`only ${spec.counts.succeeded} of ${tasks} tasks succeeded`);
+  return {
+    ...rates(tasks, elapsedMs, enqueuedMs),
+    ...perTask(before, after, tasks),
+    perNode: (await ran()).map((count, i) => count - ranBefore[i]),
+  };
+}
+
+/**
+ * Specs of one task each, from `clients` clients spread over the nodes; a spec counts when its header says that it has ended. Twice, as
+ * {@link measureNoop}.
+ */
 export function measureSingles({ specs, clients, workers }) {
   return withNodes(workers, { slots: SLOTS }, async ({ etcd, members, watcher }) => {
-    const before = await cost(etcd, members);
-    const ended = await watcher.ended(specs);
-    const started = performance.now();
-    const share = (all, i) => Math.floor((all * (i + 1)) / workers) - Math.floor((all * i) / workers);
-    await Promise.all(
-      members.map((member, i) =>
-        member.ask('dispatchMany', { source: ONE_TASK, count: share(specs, i), clients: share(clients, i) }),
-      ),
-    );
-    const acceptedMs = performance.now() - started;
-    const elapsedMs = (await within(ended.done, 'the specs end')) - started;
-    const after = await cost(etcd, members);
+    const given = { etcd, members, watcher, specs, clients };
+    const { perSecond: firstPerSecond } = await singlesRound(given);
+    const row = await singlesRound(given);
     await clean(members[0]);
     return {
       command: `node bench/boi/noop-node.mjs '{"slots":${SLOTS}}' (${workers} nodes, ${clients} clients over them)`,
-      tasks: specs,
-      elapsedMs: round(elapsedMs),
-      enqueuedMs: round(acceptedMs),
-      perSecond: round((specs * 1000) / elapsedMs),
-      ...perTask(before, after, specs),
+      firstPerSecond,
+      ...row,
     };
   });
 }
+
+async function singlesRound({ etcd, members, watcher, specs, clients }) {
+  const before = await cost(etcd, members);
+  const ended = await watcher.ended(specs);
+  const started = performance.now();
+  const share = (all, i) => Math.floor((all * (i + 1)) / members.length) - Math.floor((all * i) / members.length);
+  await Promise.all(
+    members.map((member, i) =>
+      member.ask('dispatchMany', { source: ONE_TASK, count: share(specs, i), clients: share(clients, i) }),
+    ),
+  );
+  const acceptedMs = performance.now() - started;
+  const elapsedMs = (await within(ended.done, 'the specs end')) - started;
+  const after = await cost(etcd, members);
+  return { ...rates(specs, elapsedMs, acceptedMs), ...perTask(before, after, specs) };
+}
+
+const rates = (tasks, elapsedMs, enqueuedMs) => ({
+  tasks,
+  elapsedMs: round(elapsedMs),
+  enqueuedMs: round(enqueuedMs),
+  perSecond: round((tasks * 1000) / elapsedMs),
+});
 
 /** Many tasks that wait while a few hang: how long until all are queued, and what that takes of memory. */
 export function measureBacklog({ tasks, workers }) {

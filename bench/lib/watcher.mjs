@@ -67,10 +67,12 @@ export class Watcher {
     const done = new Promise((settle) => {
       resolve = settle;
     });
-    await this.#watch(this.#keys.allSpecs(), ({ type, kv }) => {
+    const watch = await this.#watch(this.#keys.allSpecs(), ({ type, kv }) => {
       if (type === 'delete' || !wanted.test(kv.value.toString('latin1'))) return;
       seen.add(kv.key);
-      if (seen.size === count) resolve(performance.now());
+      if (seen.size !== count) return;
+      resolve(performance.now());
+      watch.cancel();
     });
     return { done };
   }
@@ -85,6 +87,8 @@ export class Watcher {
         throw new Error(`the benchmark's watch was lost: ${reason}, ${message}`);
       },
     };
-    this.#watches.push(this.#store.watch({ ...range, fromRevision: `${BigInt(revision) + 1n}` }, listener));
+    const watch = this.#store.watch({ ...range, fromRevision: `${BigInt(revision) + 1n}` }, listener);
+    this.#watches.push(watch);
+    return watch;
   }
 }

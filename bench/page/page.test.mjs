@@ -41,6 +41,12 @@ describe('a line of the goals', () => {
     expect(verdictOf({ results: { noop: rates(own, peers) } }, 'No-op')).toBe(verdict);
   });
 
+  test('no-op tells of the second time, with the first beside it', () => {
+    const [own, ...others] = rates(130, peers);
+    const [goal] = goals({ results: { noop: [{ ...own, firstPerSecond: 90 }, ...others] } });
+    expect(goal).toMatchObject({ measured: '130/s, the first time 90', verdict: 'met' });
+  });
+
   test('no-op without one of the peers is no comparison', () => {
     expect(verdictOf({ results: { noop: rates(900, { BullMQ: 100 }) } }, 'No-op')).toBe(
       'not measured beside all of them',
