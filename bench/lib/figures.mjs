@@ -10,6 +10,13 @@ export function round(value, digits = 0) {
   return Number(value.toFixed(digits));
 }
 
+/** Of measurements of the same thing the one with the median rate, and the rates of all, in their order. */
+export function medianOf(rows) {
+  const rates = rows.map(({ perSecond }) => perSecond);
+  const median = rows.find(({ perSecond }) => perSecond === percentile(rates, 0.5));
+  return rows.length === 1 ? median : { ...median, turns: rates };
+}
+
 /** Lines of a table: the first column to the left, figures to the right. */
 export function table(head, rows) {
   const cells = [head, ...rows].map((row) => row.map((cell) => (cell === undefined ? '–' : String(cell))));

@@ -185,7 +185,10 @@ function tail({ tail: own }) {
     line: 'Output relayed across nodes; lag of a followed line',
     atLeast: '100 MB/s; 50 ms',
     aim: '300; 10',
-    measured: own === undefined ? '–' : `${own.megabytesPerSecond} MB/s; ${own.lagP50Ms} ms, p99 ${own.lagP99Ms}`,
+    measured:
+      own === undefined
+        ? '–'
+        : `${own.megabytesPerSecond} MB/s, the first time ${own.firstMegabytesPerSecond ?? '–'}; ${own.lagP50Ms} ms, p99 ${own.lagP99Ms}`,
     beside: '–',
     verdict: [...new Set(verdicts)].join('; '),
   };

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { medianOf } from '../lib/figures.mjs';
 import { goals } from './goals.mjs';
 import { plot } from './plot.mjs';
 import { parts, splice } from './tables.mjs';
@@ -23,6 +24,12 @@ describe('docs/performance.md', () => {
     );
     expect(() => splice('a', { x: 'new' })).toThrow('no marks');
   });
+});
+
+test('of several turns the median one is told, with the rates of all in their order', () => {
+  const turn = (perSecond) => ({ name: 'it', perSecond, elapsedMs: 1 / perSecond });
+  expect(medianOf([turn(30), turn(10), turn(20)])).toEqual({ ...turn(20), turns: [30, 10, 20] });
+  expect(medianOf([turn(5)])).toEqual(turn(5));
 });
 
 describe('a line of the goals', () => {
