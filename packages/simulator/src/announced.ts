@@ -16,8 +16,10 @@ export function undecided({ hosts }: World): string[] {
   );
 }
 
-export async function checkAnnounced({ hosts, server, referee }: World): Promise<void> {
+export async function checkAnnounced({ hosts: present, retired, server, referee }: World): Promise<void> {
   const reader = { store: server.connect(), keys: referee.keys };
+  // A host that is gone has told things as well: of two nodes that saw to the same task it may be the one that did.
+  const hosts = [...present, ...retired];
   const all = hosts.flatMap(({ n, ports }) => ports.flatMap(({ resolved }) => resolved.map((one) => ({ n, ...one }))));
   // Told (a late copy of a refused claim is told without an intent), not known, or left open by a process that died: its next life asks
   // the store, and tells.

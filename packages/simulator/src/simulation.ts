@@ -86,11 +86,10 @@ class Simulation implements World {
   readonly tally = new Tally();
   readonly referee: Referee;
   readonly hosts: Host[] = [];
+  readonly retired: Host[] = [];
   readonly config: Partial<ClusterConfig>;
   project: ProjectId | undefined;
   readonly cloud: Cloud | undefined;
-  /** Hosts of the cloud that were removed. */
-  readonly #retired: Host[] = [];
   readonly #random: SeededRandom;
   readonly #minter: IdMinter;
   readonly #ambusher: Ambusher;
@@ -162,7 +161,7 @@ class Simulation implements World {
     } catch (error) {
       referee.violate(`the run failed: ${(error as Error).stack}`);
     }
-    const witnesses = [...this.hosts, ...this.#retired].flatMap((host) => host.witnesses);
+    const witnesses = [...this.hosts, ...this.retired].flatMap((host) => host.witnesses);
     referee.judge(witnesses);
     const result = {
       seed: this.seed,
@@ -188,12 +187,12 @@ class Simulation implements World {
   #retire(host: Host): void {
     host.retire();
     this.hosts.splice(this.hosts.indexOf(host), 1);
-    this.#retired.push(host);
+    this.retired.push(host);
   }
 
   /** `made`: what a host of the cloud advertises. */
   #addHost(made?: Readonly<Record<string, string>>): Host {
-    const n = this.hosts.length + this.#retired.length + 1;
+    const n = this.hosts.length + this.retired.length + 1;
     const host = new Host({
       id: this.#minter.mint('node'),
       n,

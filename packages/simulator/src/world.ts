@@ -15,6 +15,8 @@ export interface World {
   readonly referee: Referee;
   readonly tally: Tally;
   readonly hosts: readonly Host[];
+  /** Hosts of the cloud that were removed. */
+  readonly retired: readonly Host[];
   readonly config: Partial<ClusterConfig>;
   /** In runs in which nodes are made. */
   readonly cloud: Cloud | undefined;
