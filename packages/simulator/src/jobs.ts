@@ -6,11 +6,13 @@ export interface JobsOptions {
   readonly jobs: number;
   readonly first: number;
   readonly seeds: number;
+  /** On the clock of `performance`: what is not told by then is left. */
+  readonly untilMs: number;
   /** Of each process, besides which seeds are its own. */
   readonly args: readonly string[];
 }
 
-export async function* runJobs({ jobs, first, seeds, args }: JobsOptions): AsyncGenerator<Told> {
+export async function* runJobs({ jobs, first, seeds, untilMs, args }: JobsOptions): AsyncGenerator<Told> {
   const told = new Map<number, Told>();
   let wake: () => void = () => {};
   let failure: Error | undefined;
@@ -29,7 +31,7 @@ export async function* runJobs({ jobs, first, seeds, args }: JobsOptions): Async
     });
   }
   try {
-    for (let seed = first; seed < first + seeds; seed++) {
+    for (let seed = first; seed < first + seeds && performance.now() < untilMs; seed++) {
       while (!told.has(seed)) {
         if (failure !== undefined) throw failure;
         await new Promise<void>((resolve) => {

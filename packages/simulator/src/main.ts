@@ -1,17 +1,39 @@
-/**
- * `npm run sim -- --seeds N --first-seed S --nodes N --tasks N --steps N --without 3,7 --jobs N`: runs that many simulations,
- * one line each, and stops at the first that fails, with how to replay it. The last line counts what the seeds drew. With
- * `--seeds 1` a failing run is made smaller and told as a timeline; `--timeline` tells one that holds. `--jobs` runs the
- * seeds in so many processes. Exit codes: 0 all held, 1 one did not, 2 usage.
- */
+/** `npm run sim`: see {@link USAGE}. */
 import { parseArgs } from 'node:util';
 import { runJobs } from './jobs.ts';
 import { type Counts, sumCounts } from './kinds.ts';
 import { type Sizes, shrink } from './shrink.ts';
 import { DEFAULT_SIZES, simulate } from './simulation.ts';
 
+const USAGE = `npm run sim -- [flags]: whole clusters under drawn faults, on a virtual clock; each seed is a run, told in a line.
+Stops at the first seed that fails, with how to replay it. The last line counts what the seeds drew.
+
+  --seeds N         so many (default 20; with --minutes: no end)
+  --minutes N       begin no seed after so many minutes
+  --first-seed N    from this one on (default 1)
+  --jobs N          in so many processes (default 1)
+  --nodes N, --tasks N, --steps N
+                    size of a run (default ${Object.values(DEFAULT_SIZES).join(', ')})
+  --without N,N     leave these steps out
+  --timeline        tell a run event by event, also one that holds
+
+With --seeds 1 a run that fails is made smaller first, and told as a timeline.
+Exit codes: 0 all held, 1 one did not, 2 usage.
+
+  npm run sim -- --seeds 200 --jobs 2
+  npm run sim -- --first-seed 1000 --minutes 120 --jobs 2
+  npm run sim -- --first-seed 225 --seeds 1 --nodes 5 --tasks 100 --steps 80
+`;
+/** As many as there is no end of. */
+const SEEDS_MAX = 2 ** 31;
+const MINUTE_MS = 60_000;
+/** Whoever read our output has gone: 128 + SIGPIPE. */
+const EXIT_PIPE = 141;
+
 export interface Read extends Omit<Sizes, 'seed'> {
   readonly seeds: number;
+  /** No seed begins later; Infinity: whenever. */
+  readonly untilMs: number;
   readonly firstSeed: number;
   readonly jobs: number;
   /** Only every so many-th seed, for one of several processes. */
@@ -27,12 +49,15 @@ export interface Told {
   readonly counts: Counts;
 }
 
-function readOptions(args: readonly string[]): Read {
+/** Undefined: help is asked for. */
+function readOptions(args: readonly string[]): Read | undefined {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
     args: [...args],
     options: {
+      help: { type: 'boolean', short: 'h' },
       seeds: text,
+      minutes: text,
       'first-seed': text,
       nodes: text,
       tasks: text,
@@ -43,7 +68,8 @@ function readOptions(args: readonly string[]): Read {
       timeline: { type: 'boolean' },
     },
   });
-  const whole = (name: Exclude<keyof typeof values, 'timeline'>, fallback: number) => {
+  if (values.help === true) return undefined;
+  const whole = (name: Exclude<keyof typeof values, 'timeline' | 'help'>, fallback: number) => {
     const given = values[name];
     if (given === undefined) return fallback;
     const value = Number(given);
@@ -54,7 +80,8 @@ function readOptions(args: readonly string[]): Read {
   if (without.some((step) => !Number.isInteger(step) || step < 1))
     throw new Error(`--without must be steps, whole numbers from 1 with commas between them, not ${values.without}`);
   return {
-    seeds: whole('seeds', 20),
+    seeds: whole('seeds', values.minutes === undefined ? 20 : SEEDS_MAX),
+    untilMs: performance.now() + MINUTE_MS * whole('minutes', Number.POSITIVE_INFINITY),
     firstSeed: whole('first-seed', 1),
     nodes: whole('nodes', DEFAULT_SIZES.nodes),
     tasks: whole('tasks', DEFAULT_SIZES.tasks),
@@ -124,12 +151,16 @@ function closing(counts: readonly Counts[]): string {
 }
 
 async function main(): Promise<number> {
-  let read: Read;
+  let read: Read | undefined;
   try {
     read = readOptions(process.argv.slice(2));
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
     return 2;
+  }
+  if (read === undefined) {
+    print([USAGE.trimEnd()]);
+    return 0;
   }
   const counts: Counts[] = [];
   const seeds: AsyncIterable<Told> = read.jobs > 1 ? inProcesses(read) : inTurn(read);
@@ -151,13 +182,19 @@ async function main(): Promise<number> {
 
 function inProcesses(read: Read): AsyncGenerator<Told> {
   const args = [...sizeArguments(read), ...(read.timeline ? ['--timeline'] : [])];
-  return runJobs({ jobs: read.jobs, first: read.firstSeed, seeds: read.seeds, args });
+  const { jobs, firstSeed: first, seeds, untilMs } = read;
+  return runJobs({ jobs, first, seeds, untilMs, args });
 }
 
 async function* inTurn(read: Read): AsyncGenerator<Told> {
-  for (let seed = read.firstSeed; seed < read.firstSeed + read.seeds; seed += read.stride)
+  const end = read.firstSeed + read.seeds;
+  for (let seed = read.firstSeed; seed < end && performance.now() < read.untilMs; seed += read.stride)
     yield await runSeed(seed, read);
 }
 
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT_PIPE);
+});
 process.exitCode = await main();
 if (process.send !== undefined) process.disconnect();

@@ -3,6 +3,8 @@
  * commit runs, and the unchanged code, bundled in the same way, is not.
  */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MUTANTS } from './mutants.ts';
 import { bundleMutant } from './mutate.ts';
@@ -45,6 +47,13 @@ describe('the simulator', () => {
     const lines = (text: string) => text.replaceAll(/ in \d+ ms/g, '');
     expect(lines((await run(bundle, 1, 10, 2)).out)).toBe(lines(out));
   }, 120_000);
+
+  test('has each mutant, with the seed that finds it, in its README', () => {
+    const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
+    const [, table = ''] = readme.split('| Changed | Found by seed |\n| --- | --- |\n');
+    const rows = MUTANTS.map(({ name, seed }) => `| ${name} | ${seed} |`);
+    expect(table.split('\n\n')[0]?.split('\n')).toEqual(rows);
+  });
 
   test.each(MUTANTS)(
     'finds: $name',
