@@ -101,7 +101,16 @@ test('random numbers lie in [0, 1) and differ', () => {
   const drawn = Array.from({ length: 1000 }, () => systemRandom.next());
   expect(drawn.every((x) => x >= 0 && x < 1)).toBe(true);
   expect(new Set(drawn).size).toBe(1000);
-  expect(systemRandom.bytes(7)).toHaveLength(7);
+});
+
+test('random bytes come in any length, no two alike, and stay what they were', () => {
+  for (const length of [0, 1, 7, 1_024, 1_025, 10_000]) expect(systemRandom.bytes(length)).toHaveLength(length);
+  // Enough for several stocks, of a length that does not divide one.
+  const kept = Array.from({ length: 2_000 }, () => systemRandom.bytes(13));
+  const texts = kept.map((bytes) => Buffer.from(bytes).toString('hex'));
+  expect(new Set(texts).size).toBe(2_000);
+  systemRandom.bytes(4_096);
+  expect(kept.map((bytes) => Buffer.from(bytes).toString('hex'))).toEqual(texts);
 });
 
 test('host facts are of this host', () => {
