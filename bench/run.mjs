@@ -9,7 +9,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { arch, cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
+import { arch, cpus, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureBaselines } from './lib/baselines.mjs';
@@ -17,10 +17,13 @@ import { measureDaemons } from './lib/daemons.mjs';
 import { medianOf, table } from './lib/figures.mjs';
 import { measureBacklog, measureNoop, measureSingles, measureTakeover } from './lib/noop.mjs';
 import { installPeers, measurePeer, peerNames } from './lib/peers.mjs';
+import { busyPercent } from './lib/processes.mjs';
 
 const RESULTS = join(import.meta.dirname, 'results.json');
 const NUMBERS = ['tasks', 'processes', 'workers', 'samples', 'specs', 'backlog', 'turns'];
 const CLIENTS = 16;
+/** How long the machine is looked at before and after, when nothing of ours runs. */
+const LOOK_MS = 3_000;
 /** Claimed by the node that is killed, more or less; and how often, at different times after its last keep-alive. */
 const TAKEOVER_TASKS = 1_000;
 const TAKEOVER_RUNS = 5;
@@ -55,7 +58,7 @@ if (wrong.length > 0) {
 }
 const [tasks, processes, workers, latencySamples, specs, backlog, turns] = NUMBERS.map((name) => Number(values[name]));
 
-const loadBefore = loadavg()[0].toFixed(1);
+const busyBefore = await busyPercent(LOOK_MS);
 const noop = [];
 const singles = [];
 const real = [];
@@ -111,8 +114,8 @@ const machine = {
   memoryGiB: Math.round(totalmem() / 2 ** 30),
   system: `Linux ${release()} ${arch()}`,
   node: process.version,
-  loadBefore,
-  loadAfter: loadavg()[0].toFixed(1),
+  busyBefore,
+  busyAfter: await busyPercent(LOOK_MS),
   fileSystem: execFileSync('stat', ['-f', '-c', '%T', tmpdir()], { encoding: 'utf8' }).trim(),
 };
 const measuredAt = new Date().toISOString();

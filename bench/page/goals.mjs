@@ -3,6 +3,9 @@
  * line of which nothing was measured says so.
  */
 
+/** Of the processors, by others than the benchmark. */
+const BUSY_PERCENT_MAX = 15;
+
 const met = (value, atLeast, aim, better) => {
   if (value === undefined) return 'not measured';
   if (better(value, aim)) return 'aim met';
@@ -16,9 +19,10 @@ const shown = (rows) => rows.map(({ name, perSecond }) => `${name} ${perSecond}`
 const rated = ({ perSecond, firstPerSecond }) =>
   firstPerSecond === undefined ? `${perSecond}/s` : `${perSecond}/s, the first time ${firstPerSecond}`;
 
-/** `{ line, atLeast, aim, measured, beside, verdict }` for each. Times of a machine that was busy before the run are not judged. */
+/** `{ line, atLeast, aim, measured, beside, verdict }` for each. Times of a machine that was busy before or after the run are not judged. */
 export function goals({ results = {}, growth = {}, budgets = {} }) {
-  const busy = Number(results.machine?.loadBefore ?? 0) > (results.machine?.cores ?? 1);
+  const { busyBefore = 0, busyAfter = 0 } = results.machine ?? {};
+  const busy = Math.max(busyBefore, busyAfter) > BUSY_PERCENT_MAX;
   const timed = (goal) =>
     busy && goal.verdict !== 'not measured' ? { ...goal, verdict: 'not judged: busy machine' } : goal;
   return [

@@ -72,8 +72,8 @@ describe('a line of the goals', () => {
     expect(verdictOf({ results: { idle: { cpuPercent: 0.5, residentMb: 160 } } }, 'Idle node')).toBe('met; missed');
   });
 
-  test('that is a time is not judged when the machine was busy before the run; a count is', () => {
-    const machine = { cores: 2, loadBefore: '9.3' };
+  test('that is a time is not judged when the machine was busy before or after the run; a count is', () => {
+    const machine = { cores: 2, busyBefore: 3, busyAfter: 40 };
     const budgets = { 'one spec of 1,000 tasks': { writes: 4.01 }, '1,000 specs of one task': { writes: 6 } };
     const run = { results: { machine, noop: rates(900, peers) }, budgets };
     expect(verdictOf(run, 'No-op')).toBe('not judged: busy machine');

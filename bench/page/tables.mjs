@@ -113,13 +113,13 @@ export function parts({ results, growth, budgets }) {
 }
 
 function runOf({ machine, measuredAt, failures = [] }) {
-  const { cores, cpu, memoryGiB, system, node, fileSystem, loadBefore, loadAfter } = machine;
-  const load =
-    loadBefore === undefined
+  const { cores, cpu, memoryGiB, system, node, fileSystem, busyBefore, busyAfter } = machine;
+  const busy =
+    busyBefore === undefined
       ? ''
-      : ` Load average of the minute before the run ${loadBefore}, at its end ${loadAfter}: much above what the run itself makes (3 to 4) the times mean little.`;
+      : ` Others kept the processors busy for ${busyBefore} % before the run and ${busyAfter} % after it.`;
   const failed = failures.map(({ what }) => what).join(', ');
-  return `Measured ${measuredAt.slice(0, 16).replace('T', ' ')} UTC: ${cores} × ${cpu}, ${memoryGiB} GiB, ${system}, ${fileSystem}, Node ${node}.${load}${failed === '' ? '' : ` Failed: ${failed}.`}`;
+  return `Measured ${measuredAt.slice(0, 16).replace('T', ' ')} UTC: ${cores} × ${cpu}, ${memoryGiB} GiB, ${system}, ${fileSystem}, Node ${node}.${busy}${failed === '' ? '' : ` Failed: ${failed}.`}`;
 }
 
 const COUNTS = {
