@@ -227,14 +227,17 @@ export class Stealer {
     // Sent twice: the first sending's own effect refused the second. What stands under the key tells.
     const found = answer.outcome === 'refused' ? gotten(codecs.entry, answer.answers[0]) : undefined;
     if (answer.outcome === 'refused' && found?.record.claim?.nonce !== nonce) return false;
-    const fence = found?.modRevision ?? revision;
+    // This claim has made the key: if it was marked to be cancelled since, that changed its revision, and the entry held is the marked one.
+    const fence = found?.createRevision ?? revision;
     const [moved, claimed] = this.#events(victim, task, entry, fence);
     ctx.events.happened(moved, intents, i);
     ctx.events.happened(claimed, intents, i + 1);
+    const stands = { record: found?.record ?? entry, modRevision: found?.modRevision ?? revision };
     const known = queue.entry(task);
     // The mirror is past the claim and shows something else: it was taken away again.
-    if (compareRevisions(queue.mirror.revision, fence) >= 0 && known?.record.claim?.nonce !== nonce) return false;
-    const newer = known !== undefined && compareRevisions(known.modRevision, fence) > 0 ? known : undefined;
+    if (compareRevisions(queue.mirror.revision, stands.modRevision) >= 0 && known?.record.claim?.nonce !== nonce)
+      return false;
+    const newest = known !== undefined && compareRevisions(known.modRevision, stands.modRevision) > 0 ? known : stands;
     const header =
       answer.outcome === 'applied' && entry.single ? gotten(codecs.spec, answer.answers.at(-1)) : undefined;
     const claim = newHeld({
@@ -243,8 +246,8 @@ export class Stealer {
       nonce,
       fence,
       incarnation: snapshot.incarnationRevision,
-      entry: newer?.record ?? entry,
-      revision: newer?.modRevision ?? fence,
+      entry: newest.record,
+      revision: newest.modRevision,
       phase: 'ahead',
       ...(header === undefined ? {} : { header }),
     });

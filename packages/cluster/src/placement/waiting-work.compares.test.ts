@@ -122,26 +122,51 @@ describe('a theft is refused when', () => {
   });
 });
 
-test('a theft whose answer was lost is held, although the thief was cordoned before it could be sent again', async () => {
+describe('a theft whose answer was lost is held', () => {
   const held = new HeldTasks();
-  await membership.join(two);
-  membership.setLoad(two, { busy: 4, queued: 20 });
-  const queue = new OwnQueue(f.ctx, one, (task, nonce) => held.runsHere(task, nonce));
-  await queue.mirror.start();
-  await inQueue(two);
-  let batches = 0;
-  const call = ({ method }: { method: string }) =>
-    method === 'batch' && batches++ === 0 ? { dropReply: true } : undefined;
-  const made = depsOf(f, membership, self);
-  const store = new FaultyStore({ store: f.store, clock: f.clock, plan: { call } });
-  const options = { held, queue, capacity: 4, mayClaim: () => true, wake: () => {} };
-  const theft = new Stealer({ ...made, ctx: { ...made.ctx, store } }, options).steal();
-  await f.clock.until(() => batches === 1, 1_000, 'the theft is sent');
-  await put(f, f.keys.nodeconf(one), codecs.nodeconf, { v: SCHEMA_VERSION, cordoned: { at: 0 } });
-  await f.clock.until(() => batches === 2, 30_000, 'it is sent again');
-  expect(await theft).toBe(1);
-  expect(held.get(testTask(1))).toMatchObject({ nonce: (await at(one))?.claim?.nonce, entry: { deliveries: 1 } });
-  await queue.mirror.stop();
+
+  /** `meanwhile` happens between the two sendings. */
+  async function theft(meanwhile: () => Promise<unknown>): Promise<void> {
+    for (const each of held.all()) held.remove(each);
+    await membership.join(two);
+    membership.setLoad(two, { busy: 4, queued: 20 });
+    const queue = new OwnQueue(f.ctx, one, (task, nonce) => held.runsHere(task, nonce));
+    await queue.mirror.start();
+    await inQueue(two);
+    let batches = 0;
+    const call = ({ method }: { method: string }) =>
+      method === 'batch' && batches++ === 0 ? { dropReply: true } : undefined;
+    const made = depsOf(f, membership, self);
+    const store = new FaultyStore({ store: f.store, clock: f.clock, plan: { call } });
+    const options = { held, queue, capacity: 4, mayClaim: () => true, wake: () => {} };
+    const taken = new Stealer({ ...made, ctx: { ...made.ctx, store } }, options).steal();
+    await f.clock.until(() => batches === 1, 1_000, 'the theft is sent');
+    await meanwhile();
+    await f.clock.until(() => batches === 2, 30_000, 'it is sent again');
+    expect(await taken).toBe(1);
+    expect(held.get(testTask(1))).toMatchObject({ nonce: (await at(one))?.claim?.nonce, entry: { deliveries: 1 } });
+    await queue.mirror.stop();
+  }
+
+  const key = () => f.keys.queue(one, testTask(1));
+  const cordon = () => put(f, f.keys.nodeconf(one), codecs.nodeconf, { v: SCHEMA_VERSION, cordoned: { at: 0 } });
+  const mark = async () => put(f, key(), codecs.entry, { ...((await at(one)) as QueueEntry), cancel: { at: 0 } });
+
+  test('although the thief was cordoned before it could be sent again', () => theft(cordon));
+
+  test.each([
+    ['', mark],
+    [', and the thief cordoned', async () => [await mark(), await cordon()]],
+  ])('as one to be cancelled, under the fence of its claim, if it was marked meanwhile%s', async (_also, meanwhile) => {
+    await theft(meanwhile);
+    const { kv } = await f.store.get(key());
+    expect(kv?.modRevision).not.toBe(kv?.createRevision);
+    expect(held.get(testTask(1))).toMatchObject({
+      fence: kv?.createRevision,
+      revision: kv?.modRevision,
+      entry: { cancel: { at: 0 } },
+    });
+  });
 });
 
 describe('a rebalancing is refused when', () => {
