@@ -185,8 +185,9 @@ export class Referee {
     copies.sort((a, b) => a.startedMono - b.startedMono);
     for (const [i, after] of copies.entries()) {
       for (const before of copies.slice(0, i)) {
-        const endedMono = before.endedMono ?? Number.POSITIVE_INFINITY;
-        if (endedMono <= after.startedMono + ROUNDING_MS) continue;
+        const ends = [before, after].map(({ endedMono = Number.POSITIVE_INFINITY }) => endedMono);
+        // Of two that began at the same instant either may come first, by rounding.
+        if (Math.min(...ends) - after.startedMono <= ROUNDING_MS) continue;
         const exclusive = after.assignment.definition.exclusive === true && !this.#killed.has(task);
         if (!exclusive && before.assignment.node !== after.assignment.node) continue;
         this.violate(
