@@ -76,7 +76,7 @@ async function measure(what, fn) {
 
 const peers = peerNames.filter((name) => only.includes(name));
 if (peers.length > 0) await measure('installation of the peers', async () => installPeers());
-/** In turns, since a machine is faster in one minute than in the next; of each its median is told, and the range. */
+/** In turns, since a machine is faster in one minute than in the next; of each its median is told, and all of them. */
 const contest = [
   ...(only.includes('boi')
     ? [

@@ -1,6 +1,6 @@
 /** What a real process per task costs without any cluster: `xargs`, Node's own `spawn`, GNU parallel. */
 import { execFileSync, spawn } from 'node:child_process';
-import { round } from './figures.mjs';
+import { rate } from './figures.mjs';
 
 const PROGRAM = '/bin/true';
 /** Processes at once: what the machine of two cores runs best. */
@@ -32,7 +32,7 @@ async function shell(name, command, versionCommand, tasks) {
   );
   const elapsedMs = performance.now() - started;
   const version = execFileSync('/bin/sh', ['-c', versionCommand], { encoding: 'utf8' }).match(/\d+(\.\d+)*/)?.[0];
-  return { name, version, command, tasks, elapsedMs: round(elapsedMs), perSecond: round((tasks * 1000) / elapsedMs) };
+  return { name, version, command, ...rate(tasks, elapsedMs) };
 }
 
 async function ownSpawn(tasks) {
@@ -48,14 +48,7 @@ async function ownSpawn(tasks) {
   const elapsedMs = performance.now() - started;
   const command = `child_process.spawn('${PROGRAM}'), ${AT_ONCE} at once`;
   const version = process.version;
-  return {
-    name: 'Node spawn',
-    version,
-    command,
-    tasks,
-    elapsedMs: round(elapsedMs),
-    perSecond: round((tasks * 1000) / elapsedMs),
-  };
+  return { name: 'Node spawn', version, command, ...rate(tasks, elapsedMs) };
 }
 
 function found(program) {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BoiClient, readLog } from '@boi/client';
-import { percentile, round } from './figures.mjs';
+import { percentile, rate, round } from './figures.mjs';
 import { etcdWrites, manyTrue, version } from './noop.mjs';
 import { cpuSeconds, residentBytes } from './processes.mjs';
 import { freePort, startEtcd } from './servers.mjs';
@@ -168,7 +168,7 @@ async function measureThroughput(url, tasks) {
   const spec = await ended(url, id);
   const elapsedMs = performance.now() - started;
   if (spec.counts.succeeded !== tasks) throw new Error(`only ${spec.counts.succeeded} of ${tasks} tasks succeeded`);
-  return { tasks, elapsedMs: round(elapsedMs), perSecond: round((tasks * 1000) / elapsedMs) };
+  return rate(tasks, elapsedMs);
 }
 
 async function dispatched(url, task) {

@@ -10,6 +10,11 @@ export function round(value, digits = 0) {
   return Number(value.toFixed(digits));
 }
 
+/** How fast so many were done in that time. */
+export function rate(tasks, elapsedMs) {
+  return { tasks, elapsedMs: round(elapsedMs), perSecond: round((tasks * 1000) / elapsedMs) };
+}
+
 /** Of measurements of the same thing the one with the median rate, and the rates of all, in their order. */
 export function medianOf(rows) {
   const rates = rows.map(({ perSecond }) => perSecond);

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { percentile, round } from './figures.mjs';
+import { percentile, rate, round } from './figures.mjs';
 import { startMember } from './member.mjs';
 import { cpuSeconds } from './processes.mjs';
 import { startEtcd } from './servers.mjs';
@@ -80,7 +80,8 @@ async function noopRound(etcd, members, tasks) {
   const after = await cost(etcd, members);
   if (spec.counts.succeeded !== tasks) throw new Error(`only ${spec.counts.succeeded} of ${tasks} tasks succeeded`);
   return {
-    ...rates(tasks, elapsedMs, enqueuedMs),
+    ...rate(tasks, elapsedMs),
+    enqueuedMs: round(enqueuedMs),
     ...perTask(before, after, tasks),
     perNode: (await ran()).map((count, i) => count - ranBefore[i]),
   };
@@ -117,15 +118,8 @@ async function singlesRound({ etcd, members, watcher, specs, clients }) {
   const acceptedMs = performance.now() - started;
   const elapsedMs = (await within(ended.done, 'the specs end')) - started;
   const after = await cost(etcd, members);
-  return { ...rates(specs, elapsedMs, acceptedMs), ...perTask(before, after, specs) };
+  return { ...rate(specs, elapsedMs), enqueuedMs: round(acceptedMs), ...perTask(before, after, specs) };
 }
-
-const rates = (tasks, elapsedMs, enqueuedMs) => ({
-  tasks,
-  elapsedMs: round(elapsedMs),
-  enqueuedMs: round(enqueuedMs),
-  perSecond: round((tasks * 1000) / elapsedMs),
-});
 
 /** Many tasks that wait while a few hang: how long until all are queued, and what that takes of memory. */
 export function measureBacklog({ tasks, workers }) {

@@ -8,7 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { percentile, round } from './figures.mjs';
+import { percentile, rate, round } from './figures.mjs';
 import { startMember } from './member.mjs';
 import { startPostgres, startRedis } from './servers.mjs';
 
@@ -100,12 +100,7 @@ export async function measurePeer(name, { tasks, workers, latencySamples }) {
       const elapsedMs = performance.now() - started;
       const ran = handled() - before;
       if (ran !== tasks) throw new Error(`${name} ran ${ran} jobs instead of ${tasks}`);
-      return {
-        tasks,
-        elapsedMs: round(elapsedMs),
-        enqueuedMs: round(enqueuedMs),
-        perSecond: round((tasks * 1000) / elapsedMs),
-      };
+      return { ...rate(tasks, elapsedMs), enqueuedMs: round(enqueuedMs) };
     };
     const { perSecond: firstPerSecond } = await all();
     const row = await all();
