@@ -4,6 +4,7 @@
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { BoiError } from '@boi/core';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
 
@@ -14,6 +15,8 @@ export const REQUEST_TIMEOUT_MS = 30_000;
 export const CONNECTIONS_MAX = 4096;
 /** Above the limit so many more are still told why; beyond those connections are closed without a word. */
 const TOLD_MAX = 256;
+/** Time for whoever is refused before it sent a request to take the answer; then the connection goes, whatever the other end does. */
+const TAKE_ANSWER_MS = 1_000;
 
 /** Watches a server's connections; `refuse` throws for a request on one that is above the limit. */
 export class ConnectionLimit {
@@ -49,9 +52,14 @@ export class ConnectionLimit {
   }
 }
 
-/** Answers what is not even a request: headers that are too long, or no HTTP. */
+/**
+ * Answers what is not even a request: headers that are too long, or no HTTP. Nobody else closes such a connection, and an `end`
+ * alone waits for the other side: without a TLS handshake, or with a client that does not close, it would stay open, and
+ * count, for good.
+ */
 export function onClientError(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  const noHandshake = (socket as Partial<TLSSocket>).secureConnecting === true;
+  if (error.code === 'ECONNRESET' || noHandshake || !socket.writable) {
     socket.destroy();
     return;
   }
@@ -68,4 +76,7 @@ export function onClientError(error: Error & { readonly code?: string }, socket:
     `HTTP/1.1 ${refusal.status} ${refusal.code}\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
+  const patience = setTimeout(() => socket.destroy(), TAKE_ANSWER_MS);
+  patience.unref();
+  socket.once('close', () => clearTimeout(patience));
 }

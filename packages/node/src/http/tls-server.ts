@@ -14,11 +14,13 @@ export interface TlsSource {
   onChange(listener: () => void): () => void;
 }
 
-const HANDSHAKE_TIMEOUT_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS_DEFAULT = 10_000;
 
 export interface TlsServerOptions {
   readonly headerBytesMax: number;
   readonly requestTimeoutMs: number;
+  /** A connection that has not shaken hands by then is an error of its client. Default 10 s. */
+  readonly handshakeTimeoutMs?: number;
 }
 
 /** Follows `source` for new connections until it is closed; those that are open stay. */
@@ -33,7 +35,7 @@ export function createTlsServer(source: TlsSource, options: TlsServerOptions, ha
       ...context(),
       requestCert: true,
       rejectUnauthorized: false,
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS_DEFAULT,
       maxHeaderSize: options.headerBytesMax,
       requestTimeout: options.requestTimeoutMs,
     },
