@@ -4,7 +4,7 @@ import { clusterView, NODE_ID, nodeView, SPEC_ID, StubApi, specView, T0, TASK_ID
 import { BoiError, type LogEvent, type SpecEvent } from '@boi/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stripped } from './output/width.ts';
-import { Home, type RunOptions } from './testing/harness.ts';
+import { Captured, Home, type RunOptions } from './testing/harness.ts';
 
 let home: Home;
 let api: StubApi;
@@ -369,6 +369,61 @@ describe('task tail', () => {
     const done = await run(['task', 'tail', TASK_ID, '--tail', '2', '--timestamps']);
     expect(done.stdout).toBe('2026-11-21T09:00:00.000Z two\n2026-11-21T09:00:00.000Z three\n');
   });
+
+  /** A log as a node serves it; who follows it is given what is written later. */
+  function served(text: string) {
+    let follow: (write: (later: string) => void) => void;
+    const followed = new Promise<(later: string) => void>((resolve) => {
+      follow = resolve;
+    });
+    api.on('task.log', ({ query, response }) => {
+      const from =
+        query.tailBytes === undefined ? Number(query.offset ?? 0) : Math.max(0, text.length - Number(query.tailBytes));
+      const send = (e: LogEvent) => response.write(`${JSON.stringify(e)}\n`);
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      response.flushHeaders();
+      let begun = false;
+      const give = (at: number, chunk: string) => {
+        if (chunk === '') return;
+        if (!begun) send({ ...begin, offset: at } as LogEvent);
+        begun = true;
+        send(data(at, 'stdout', chunk));
+      };
+      give(from, text.slice(from));
+      if (query.follow !== 'true') {
+        send({ type: 'end', complete: false, state: 'running' });
+        response.end();
+      } else {
+        follow((chunk) => {
+          give(text.length, chunk);
+          send(end);
+          response.end();
+        });
+      }
+      return undefined;
+    });
+    return followed;
+  }
+
+  it('shows the last lines of a silent task at once, and then what follows, a line begun before included', async () => {
+    const followed = served('one\ntwo\nthree\nfo');
+    const stdout = new Captured(false);
+    const shown = new Promise<void>((resolve) => {
+      stdout.on('taken', () => stdout.text.includes('three') && resolve());
+    });
+    const running = run(['task', 'tail', TASK_ID, '-f', '--tail', '2'], { stdout });
+    await shown;
+    expect(stdout.text).toBe('two\nthree\n');
+    (await followed)('ur\nfive\n');
+    expect((await running).stdout).toBe('two\nthree\nfour\nfive\n');
+  });
+
+  it('shows the last lines whole, however long they are', async () => {
+    const lines = [1, 2, 3].map((n) => String(n).repeat(5_000));
+    served(`${lines.join('\n')}\n`);
+    expect((await run(['task', 'tail', TASK_ID, '--tail', '2'])).stdout).toBe(`${lines[1]}\n${lines[2]}\n`);
+    expect((await run(['task', 'tail', TASK_ID, '--tail', '9'])).stdout).toBe(`${lines.join('\n')}\n`);
+  });
 });
 
 describe('changes', () => {
@@ -408,47 +463,5 @@ describe('changes', () => {
     const done = await run(['spec', 'show', 'nightly']);
     expect(done.code).toBe(5);
     expect(done.stderr).toContain(`nightly (${SPEC_ID})`);
-  });
-});
-
-describe('doctor', () => {
-  it('names the next command for each finding, and exits 1 for an error', async () => {
-    api.on('whoami', () => ({
-      node: { id: NODE_ID },
-      cluster: 'c',
-      version: '0.2.0',
-      defaultProject: { id: 'prj_1' },
-    }));
-    api.on('cluster.show', () =>
-      clusterView({
-        paused: true,
-        store: { revision: '1', dbBytes: 1, dbBytesInUse: 1, version: '3.5', alarms: ['NOSPACE'] },
-      }),
-    );
-    api.on('node.list', () => ({ items: [nodeView({ state: 'dead', version: '0.2.0' })] }));
-    api.on('spec.list', () => ({ items: [specView()] }));
-    api.on('spec.tasks', () => ({ items: [taskView({ state: 'queued' })] }));
-    const done = await run(['doctor', '-o', 'json'], { now: Date.now() });
-    expect(done.code).toBe(1);
-    const next = (JSON.parse(done.stdout) as { level: string; next?: string }[])
-      .filter((f) => f.level !== 'ok')
-      .map((f) => f.next);
-    expect(next).toEqual(
-      expect.arrayContaining([
-        expect.stringContaining('etcdctl alarm disarm'),
-        'boi-node cluster resume',
-        `boi-node node remove ${NODE_ID}`,
-        `boi-node task show ${TASK_ID}`,
-      ]),
-    );
-  });
-
-  it('exits 3 when no address answers', async () => {
-    const { url } = api;
-    await api.stop();
-    const done = await home.run(['doctor', '--endpoints', url]);
-    expect(done.code).toBe(3);
-    expect(done.stdout).toContain('connection refused');
-    api = await StubApi.start();
   });
 });

@@ -3,13 +3,11 @@ import type { LogData, LogItem } from '@boi/client';
 import type { LogQuery } from '@boi/core';
 import type { Args } from '../args.ts';
 import { untilDetached } from '../follow/detach.ts';
-import { LogLines, timestamp } from '../follow/log-lines.ts';
+import { type LastLines, readLastLines } from '../follow/last-lines.ts';
+import { type LogLine, LogLines, timestamp } from '../follow/log-lines.ts';
 import { type Output, write } from '../io.ts';
 import { forTerminal } from '../output/width.ts';
 import type { Session } from '../session.ts';
-
-/** Enough for any sensible line, so that N lines are found in one read. */
-const LINE_BYTES_GUESS = 1_024;
 
 export function tailTask(session: Session, args: Args): Promise<number> {
   const task = args.one('task');
@@ -17,23 +15,29 @@ export function tailTask(session: Session, args: Args): Promise<number> {
     session,
     () => 'detached; the task goes on',
     async (signal) => {
+      const read = (query: LogQuery) => session.readLog(task, { query, signal });
       const lines = args.number('tail');
-      const query = logQuery(args, lines);
-      const printer = new TailPrinter(session, args.switch('timestamps'), lines);
-      for await (const item of session.readLog(task, { query, signal })) await printer.take(item);
+      const printer = new TailPrinter(session, { timestamps: args.switch('timestamps'), byLine: lines !== undefined });
+      let query: LogQuery | undefined = logQuery(args);
+      if (lines !== undefined && lines > 0) {
+        const last = await readLastLines(read, query, lines);
+        await printer.goOnFrom(last);
+        query = last.next;
+      }
+      if (query !== undefined) for await (const item of read(query)) await printer.take(item);
       await printer.end();
       return 0;
     },
   );
 }
 
-function logQuery(args: Args, lines: number | undefined): LogQuery {
+function logQuery(args: Args): LogQuery {
   const attempt = args.number('attempt');
   const offset = args.number('since-bytes');
+  const none = args.number('tail') === 0;
   return {
     ...(attempt === undefined ? {} : { attempt }),
-    ...(offset === undefined ? {} : { offset }),
-    ...(lines === undefined || offset !== undefined ? {} : { tailBytes: lines * LINE_BYTES_GUESS }),
+    ...(none ? { tailBytes: 0 } : offset === undefined ? {} : { offset }),
     ...(args.switch('follow') ? { follow: true } : {}),
   };
 }
@@ -41,30 +45,44 @@ function logQuery(args: Args, lines: number | undefined): LogQuery {
 class TailPrinter {
   readonly #session: Session;
   readonly #timestamps: boolean;
-  readonly #lines = new LogLines();
-  readonly #linesMax: number | undefined;
-  #held: { readonly stream: LogData['stream']; readonly text: string }[] = [];
-  #holding: boolean;
+  /** Bytes go through untouched unless something is to be done with lines. */
+  readonly #byLine: boolean;
+  #lines = new LogLines();
+  /** The log that was begun last. */
+  #log = '';
 
-  constructor(session: Session, timestamps: boolean, linesMax: number | undefined) {
+  constructor(session: Session, { timestamps, byLine }: { readonly timestamps: boolean; readonly byLine: boolean }) {
     this.#session = session;
     this.#timestamps = timestamps;
-    this.#linesMax = linesMax;
-    this.#holding = linesMax !== undefined;
+    this.#byLine = byLine || timestamps || session.io.stdout.isTTY === true;
+  }
+
+  /** Prints the last lines, and has what was begun of the next. */
+  async goOnFrom({ lines, remarks, rest, next }: LastLines): Promise<void> {
+    // Where it goes on, a log that cannot be had is told of again.
+    const told = next === undefined || next.offset !== undefined;
+    for (const item of remarks) if (told || item.type !== 'note') await this.take(item);
+    for (const line of lines) await this.#line(line);
+    this.#lines = rest;
   }
 
   async take(item: LogItem): Promise<void> {
     switch (item.type) {
       case 'data':
         if (!this.#byLine) return write(this.#target(item.stream), item.bytes);
-        for (const line of this.#lines.take(item)) await this.#line(line.stream, this.#stamped(line.at) + line.text);
-        // What there was has come once new output follows it; from then on nothing is held back.
-        if (this.#holding && item.at !== undefined && item.at >= this.#session.io.now() - 500) await this.#release();
+        for (const line of this.#lines.take(item)) await this.#line(line);
         return;
-      case 'begin':
+      case 'begin': {
+        const log = `${item.attempt}.${item.delivery}`;
+        // Asked for again, behind the lines that were shown.
+        if (log === this.#log) return;
+        this.#log = log;
+        // What the attempt before it left unfinished is a line of its own.
+        await this.end();
         if (item.attempt > 1 || item.delivery > 1)
           this.#session.note(`-- attempt ${item.attempt}, delivery ${item.delivery}, on ${item.node}`);
         return;
+      }
       case 'gap':
         return this.#session.note(`-- ${item.to - item.offset} bytes are gone`);
       case 'note':
@@ -79,33 +97,13 @@ class TailPrinter {
   }
 
   async end(): Promise<void> {
-    for (const line of this.#lines.flush()) await this.#line(line.stream, this.#stamped(line.at) + line.text);
-    await this.#release();
+    for (const line of this.#lines.flush()) await this.#line(line);
   }
 
-  /** Bytes go through untouched unless something is to be done with lines. */
-  get #byLine(): boolean {
-    return this.#timestamps || this.#linesMax !== undefined || this.#session.io.stdout.isTTY === true;
-  }
-
-  #stamped(at: number | undefined): string {
-    return this.#timestamps ? `${timestamp(at)} ` : '';
-  }
-
-  async #line(stream: LogData['stream'], text: string): Promise<void> {
-    if (this.#holding) {
-      this.#held.push({ stream, text });
-      if (this.#held.length > (this.#linesMax ?? 0)) this.#held.shift();
-      return;
-    }
+  async #line({ stream, at, text }: LogLine): Promise<void> {
     const to = this.#target(stream);
-    await write(to, `${to.isTTY ? forTerminal(text) : text}\n`);
-  }
-
-  async #release(): Promise<void> {
-    this.#holding = false;
-    for (const { stream, text } of this.#held) await this.#line(stream, text);
-    this.#held = [];
+    const stamped = `${this.#timestamps ? `${timestamp(at)} ` : ''}${text}`;
+    await write(to, `${to.isTTY ? forTerminal(stamped) : stamped}\n`);
   }
 
   #target(stream: LogData['stream']): Output {

@@ -52,6 +52,11 @@ export class LogLines {
     }
     this.#streams.clear();
   }
+
+  /** Those with a line that was begun. */
+  streams(): LogLine['stream'][] {
+    return [...this.#streams].flatMap(([stream, { text }]) => (text === '' ? [] : [stream]));
+  }
 }
 
 export function timestamp(at: number | undefined): string {

@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly stdin?: string;
   readonly terminal?: boolean;
   readonly now?: number;
+  /** To look at standard output while the command runs; it emits `taken`. */
+  readonly stdout?: Captured;
   /** Called with what is Ctrl-C for the command, once it listens. */
   readonly onListen?: (interrupt: () => void) => void;
 }
@@ -33,6 +35,7 @@ export class Captured extends Writable {
 
   override _write(chunk: Buffer | string, _encoding: string, done: () => void): void {
     this.text += chunk.toString();
+    this.emit('taken');
     done();
   }
 }
@@ -54,7 +57,7 @@ export class Home {
 
   async run(words: readonly string[], options: RunOptions = {}): Promise<Outcome> {
     const terminal = options.terminal ?? false;
-    const stdout = new Captured(terminal);
+    const stdout = options.stdout ?? new Captured(terminal);
     const stderr = new Captured(terminal);
     const io: Io = {
       stdin: Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]),
