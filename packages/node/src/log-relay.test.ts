@@ -237,6 +237,38 @@ test('a holder that is gone is named with the last output that was kept', async 
   expect(reading.events.at(-1)).toMatchObject({ type: 'end', complete: true });
 });
 
+test('an attempt that was never made is not answered with the output of another', async () => {
+  const places = new Places([{ attempt: 1, delivery: 1, node: A }], 'failed');
+  places.set({ tail: 'of the first' });
+  const base = await serve(A, new MemoryLogs(), places.api());
+  for (const query of ['attempt=2', 'attempt=2&follow=true']) {
+    const reading = read(base, query);
+    await reading.ended;
+    expect(reading.status(), query).toBe(404);
+    expect(reading.text(), query).toBe('');
+  }
+  const resumed = read(base, 'attempt=2&delivery=1&offset=5&follow=true');
+  await resumed.ended;
+  expect(resumed.text()).toBe('');
+  expect(resumed.events.at(-1)).toEqual({ type: 'end', complete: true, state: 'failed' });
+});
+
+test('a follower of an attempt to come waits for it', async () => {
+  const logs = new MemoryLogs();
+  const places = new Places([{ attempt: 1, delivery: 1, node: A }], 'running');
+  const reading = read(await serve(A, logs, places.api()), 'attempt=2&follow=true');
+  logs.put(2, 1, 'the second', true);
+  places.set({
+    state: 'succeeded',
+    places: [
+      { attempt: 1, delivery: 1, node: A },
+      { attempt: 2, delivery: 1, node: A },
+    ],
+  });
+  await reading.ended;
+  expect(reading.text()).toBe('the second');
+});
+
 test('a follower of a holder that comes back resumes where it was', async () => {
   const logs = new MemoryLogs();
   logs.put(1, 1, 'before', false);

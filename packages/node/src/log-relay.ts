@@ -138,6 +138,12 @@ export class LogRelay {
     const out = new NdjsonReply(call);
     const follow = query.follow === true;
     let latest = await this.#deps.api.logPlaces(project, task);
+    // The last output that was kept is not that of another attempt. Who follows waits for the one asked for; who has the
+    // delivery, too, had begun to read it.
+    const none = query.delivery === undefined && firstPlace(latest, query) === undefined;
+    if (query.attempt !== undefined && none && (!follow || FINAL.has(latest.state))) {
+      throw new BoiError('not-found', noSuchAttempt(latest, query));
+    }
     const changed = new Signal();
     const stopFollowing = new AbortController();
     const signal = AbortSignal.any([call.signal, stopFollowing.signal]);
@@ -182,7 +188,8 @@ export class LogRelay {
         first = false;
         if (!follow) break;
       }
-      if (first && latest.tail !== undefined && latest.tail !== '') {
+      if (first && query.attempt !== undefined) await out.write({ type: 'note', text: noSuchAttempt(latest, query) });
+      else if (first && latest.tail !== undefined && latest.tail !== '') {
         await out.write({
           type: 'data',
           offset: 0,
@@ -289,6 +296,13 @@ function firstPlace({ places }: LogPlaces, { attempt, delivery }: LogQuery): Log
   return places.findLast(
     (p) => (attempt === undefined || p.attempt === attempt) && (delivery === undefined || p.delivery === delivery),
   );
+}
+
+function noSuchAttempt({ places, state }: LogPlaces, { attempt, delivery }: LogQuery): string {
+  const asked = `attempt ${attempt}${delivery === undefined ? '' : `, delivery ${delivery}`}`;
+  const last = places.at(-1);
+  const known = last === undefined ? 'none was made' : `the last is attempt ${last.attempt}, delivery ${last.delivery}`;
+  return `there is no ${asked} of this task: ${known}; it is ${state}`;
 }
 
 function placeAfter({ places }: LogPlaces, shown: LogPlace | undefined): LogPlace | undefined {
