@@ -9,7 +9,6 @@
  * API, the worker, the plugins, the store, the lock.
  */
 import { realpath } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import {
   type ClusterConfig,
   type ClusterEvent,
@@ -27,6 +26,7 @@ import { RateLimiter } from './access/rate-limit.ts';
 import type { DaemonConfig } from './config.ts';
 import { StoredFallback } from './fallback-file.ts';
 import { createDaemonServer } from './http/daemon-server.ts';
+import { listen } from './http/listen.ts';
 import { Office } from './identity/office.ts';
 import { loadIdentity } from './identity.ts';
 import { NODE_METRICS } from './metrics.ts';
@@ -152,8 +152,7 @@ export class Daemon {
         office,
       });
       undo.push(() => server.close());
-      await server.listen({ host: config.listen.host, port: config.listen.port });
-      const port = (server.server.address() as AddressInfo).port;
+      const port = await listen(server, config.listen);
       const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
       const address = config.advertise ?? `${secure ? 'https' : 'http'}://${host}:${port}`;
 

@@ -4,7 +4,6 @@
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import { BoiError } from '@boi/core';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
 
@@ -58,7 +57,7 @@ export class ConnectionLimit {
  * count, for good.
  */
 export function onClientError(error: Error & { readonly code?: string }, socket: Socket): void {
-  const noHandshake = (socket as Partial<TLSSocket>).secureConnecting === true;
+  const noHandshake = (socket as { readonly secureConnecting?: boolean }).secureConnecting === true;
   if (error.code === 'ECONNRESET' || noHandshake || !socket.writable) {
     socket.destroy();
     return;

@@ -79,9 +79,8 @@ test.each([
 
 test('a connection that shook hands and sends no HTTP is told so, and closed', async () => {
   let told = '';
-  const client = tls.connect({ port: port(), host: '127.0.0.1', rejectUnauthorized: false, allowHalfOpen: true }, () =>
-    client.write('EHLO example.org\r\n\r\n'),
-  );
+  const options = { port: port(), host: '127.0.0.1', rejectUnauthorized: false, allowHalfOpen: true };
+  const client = tls.connect(options, () => client.write('EHLO example.org\r\n\r\n'));
   clients.push(client.on('error', () => undefined));
   client.on('data', (chunk) => {
     told += chunk.toString();
