@@ -11,6 +11,7 @@ import { bytes, elapsed, relative } from '../output/time.ts';
 import type { Session } from '../session.ts';
 import { VERSION } from '../version.ts';
 import { checkCa, checkOwn, checkUsers } from './doctor-certificates.ts';
+import { answersWithoutStore, checkMember } from './doctor-member.ts';
 
 type Level = 'ok' | 'warning' | 'error';
 export interface Finding {
@@ -98,12 +99,23 @@ async function checkEndpoints(session: Session, endpoints: readonly string[], fi
           level: 'ok',
           finding: `${endpoint.origin} answers in ${elapsed(probe.tookMs)}, version ${probe.answer.version}`,
         });
-        findings.push(checkClock(endpoint.origin, probe));
+        findings.push(checkClock(endpoint.origin, probe), ...(await checkMember(session, endpoint.origin)));
         const aheadMs = aheadOf(probe) ?? 0;
         if (Math.abs(aheadMs) >= SKEW_WARN_MS) skewMs = aheadMs;
         actor = probe.answer.actor;
       } catch (error) {
         if (asFailure(error) === undefined) throw error;
+        if (answersWithoutStore(error)) {
+          const member = await checkMember(session, endpoint.origin);
+          const level = member.length > 0 ? 'ok' : 'error';
+          findings.push({
+            check: 'address',
+            level,
+            finding: `${endpoint.origin} answers: ${(error as Error).message}`,
+          });
+          findings.push(...member);
+          return;
+        }
         findings.push({
           check: 'address',
           level: endpoints.length > 1 ? 'warning' : 'error',
@@ -206,7 +218,8 @@ async function checkNodes(nodes: readonly NodeView[]): Promise<Finding[]> {
         check: 'nodes',
         level: 'warning',
         finding: `${name} is dead and left work or settings`,
-        next: `boi-node node remove ${node.id}`,
+        // Removed, it needs a token to come back.
+        next: `boi-node join, on that host; if it will not come back: boi-node node remove ${node.id}`,
       });
     else if (node.state === 'cooling' || node.state === 'degraded') {
       findings.push({
@@ -217,11 +230,13 @@ async function checkNodes(nodes: readonly NodeView[]): Promise<Finding[]> {
       });
     }
   }
-  const versions = new Set(nodes.flatMap((n) => (n.version === undefined ? [] : [n.version])));
+  // Dead ones have none.
+  const told = nodes.flatMap((n) => (n.version === undefined ? [] : [n.version]));
+  const versions = new Set(told);
   const others = [...versions].filter((v) => v !== VERSION);
   findings.push(
     others.length === 0
-      ? { check: 'versions', level: 'ok', finding: `${nodes.length} nodes and this command have version ${VERSION}` }
+      ? { check: 'versions', level: 'ok', finding: `${told.length} nodes and this command have version ${VERSION}` }
       : {
           check: 'versions',
           level: 'warning',
