@@ -77,6 +77,43 @@ describe('settings', () => {
     expect(done.code).toBe(2);
     expect(done.stderr).toContain('did you mean "slots"');
   });
+
+  it('of the daemon are named once when a value of the file is wrong', async () => {
+    const config = join(home.directory, 'node.yaml');
+    await writeFile(config, 'session-ttl: 1s\n');
+    const done = await home.run(['config', 'show', '--daemon', '--config', config]);
+    expect(done).toMatchObject({ code: 2, stdout: '' });
+    expect(done.stderr.split('\n')).toEqual([
+      `${config}: \`session-ttl\`: must lie between 3000 and 120000 ms; for instance 15s`,
+      "boi-node: the daemon's configuration has errors",
+      '',
+    ]);
+  });
+
+  it('of the daemon are all there, set or not, written as a person would', async () => {
+    const config = join(home.directory, 'node.yaml');
+    await writeFile(config, 'label: { zone: east, gpu: a100 }\netcd: [http://a:1, http://b:1]\nshutdown-drain: 90s\n');
+    const { stdout } = await home.run(['config', 'show', '--daemon', '--config', config], {
+      env: { BOI_LISTEN: '[::1]:7440' },
+    });
+    const shown = Object.fromEntries(stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 2)));
+    expect(shown).toMatchObject({
+      label: 'zone=east,gpu=a100',
+      etcd: 'http://a:1,http://b:1',
+      listen: '[::1]:7440',
+      'shutdown-drain': '90s',
+      'session-ttl': '15s',
+      'log-keep': '7d',
+      'log-bytes': '1GiB',
+      'archive-bytes': '100MB',
+      'task-user': '-',
+    });
+  });
+
+  it('of the daemon are not read from a file for the command', async () => {
+    const done = await home.run(['config', 'show', '--config', '/etc/boi/node.yaml']);
+    expect(done).toMatchObject({ code: 2, stderr: expect.stringContaining('--config goes with --daemon') });
+  });
 });
 
 describe('contexts', () => {
@@ -106,7 +143,7 @@ describe('contexts', () => {
       ]),
     );
     expect((await home.run(['context', 'remove', 'b'])).code).toBe(0);
-    expect((await home.run(['spec', 'list'])).stderr).toContain('boi-node context add NAME');
+    expect((await home.run(['spec', 'list'])).stderr).toContain('`boi-node context use NAME` chooses one of a\n');
   });
 
   it('are asked for when there is none, with how to make one', async () => {

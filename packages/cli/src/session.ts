@@ -117,10 +117,12 @@ export class Session {
       );
     }
     if (name === undefined || chosen === undefined) {
-      throw new BoiError(
-        'config-invalid',
-        'no cluster is chosen: start one here with `boi-node dev`, or name one with `boi-node context add NAME --bundle FILE`',
-      );
+      const known = Object.keys(this.config.contexts);
+      const next =
+        known.length === 0
+          ? 'start one here with `boi-node dev`, or name one with `boi-node context add NAME --bundle FILE`'
+          : `\`boi-node context use NAME\` chooses one of ${known.join(', ')}`;
+      throw new BoiError('config-invalid', `no cluster is chosen: ${next}`);
     }
     return { endpoints: chosen.endpoints, context: name };
   }

@@ -50,11 +50,11 @@ test('all that is wrong is said at once, with the place it came from and an exam
   expect(issues).toEqual([
     '/slotz boi.yaml: there is no setting `slotz`; did you mean "slots"?',
     expect.stringMatching(/^\/listen BOI_LISTEN: must be ADDRESS:PORT/),
-    expect.stringMatching(/^\/label boi.yaml: `bad key!` cannot be a label/),
+    expect.stringMatching(/^\/label boi.yaml: `label`: `bad key!` cannot be a label/),
     expect.stringMatching(/^\/slots --slots: must be a whole number/),
     expect.stringMatching(/^\/session-ttl --session-ttl: must lie between 3000 and 120000 ms/),
     expect.stringMatching(/^\/log-bytes BOI_LOG_BYTES: must be a size/),
-    expect.stringMatching(/^\/log-level boi.yaml: must be one of debug, info, warn, error/),
+    expect.stringMatching(/^\/log-level boi.yaml: `log-level`: must be one of debug, info, warn, error/),
   ]);
 });
 
