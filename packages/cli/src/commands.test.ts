@@ -166,6 +166,23 @@ describe('spec dispatch', () => {
     expect(api.of('spec.cancel')).toEqual([]);
   });
 
+  it('says after Ctrl-C before the answer how to learn whether it was dispatched', async () => {
+    let interrupt = () => {};
+    api.on('spec.dispatch', ({ response }) => {
+      interrupt();
+      response.destroy();
+      return undefined;
+    });
+    const done = await run(['spec', 'dispatch', '-', '--idempotency-key', 'K7'], {
+      stdin: SPEC,
+      onListen: (fn) => {
+        interrupt = fn;
+      },
+    });
+    expect(done).toMatchObject({ code: 130, stdout: '' });
+    expect(done.stderr).toMatch(/^interrupted before the cluster answered.*\n.*--idempotency-key K7\n$/);
+  });
+
   it('goes on with another node of the context when the one that answers dies', async () => {
     const other = await StubApi.start();
     try {
@@ -275,6 +292,43 @@ describe('run', () => {
     });
     expect(done.code).toBe(130);
     expect(api.of('spec.cancel')).toHaveLength(1);
+  });
+
+  it('cancels what it dispatched although Ctrl-C came before the answer', async () => {
+    let interrupt = () => {};
+    api.on('spec.dispatch', () => {
+      interrupt();
+      return accepted;
+    });
+    api.on('spec.cancel', () => ({ id: SPEC_ID, state: 'cancelling', level: 1 }));
+    log([end]);
+    events([{ type: 'end', spec: specView({ state: 'cancelled' }) }]);
+    report({ state: 'cancelled' });
+    const done = await run(['run', '--', 'sleep', '9'], {
+      onListen: (fn) => {
+        interrupt = fn;
+      },
+    });
+    expect(done.code).toBe(130);
+    expect(api.of('spec.cancel')).toHaveLength(1);
+    expect(done.stderr).toContain(`cancelling ${SPEC_ID}`);
+  });
+
+  it('leaves at a second Ctrl-C before the answer, and says that the command may run', async () => {
+    let interrupt = () => {};
+    api.on('spec.dispatch', ({ response }) => {
+      interrupt();
+      interrupt();
+      response.destroy();
+      return undefined;
+    });
+    const done = await run(['run', '--', 'sleep', '9'], {
+      onListen: (fn) => {
+        interrupt = fn;
+      },
+    });
+    expect(done.code).toBe(130);
+    expect(done.stderr).toContain('the command may run');
   });
 });
 

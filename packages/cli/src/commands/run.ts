@@ -15,30 +15,38 @@ const EXIT_TIMED_OUT = 124;
 const REF = 'run';
 
 export async function runCommand(session: Session, args: Args): Promise<number> {
-  const answer = await session.client.call('spec.dispatch', {
-    params: { prj: session.project },
-    body: { source: JSON.stringify(specOf(args)), format: 'json', idempotencyKey: randomKey() },
-  });
-  session.useProject(answer.project.id);
-  const spec = answer.id;
-  const task = `${spec}/${REF}`;
-  const stop = new AbortController();
+  const body = { source: JSON.stringify(specOf(args)), format: 'json' as const, idempotencyKey: randomKey() };
+  let spec: string | undefined;
   let interrupts = 0;
+  const stop = new AbortController();
+  const cancelOnce = (id: string) => {
+    session.note(`cancelling ${id}; Ctrl-C again to detach`);
+    cancel(session, id).catch((error: unknown) => session.note(`the cancel failed: ${(error as Error).message}`));
+  };
   const release = session.io.onInterrupt(() => {
     interrupts++;
     if (interrupts > 1) stop.abort();
-    else {
-      session.note(`cancelling ${spec}; Ctrl-C again to detach`);
-      cancel(session, spec).catch((error: unknown) => session.note(`the cancel failed: ${(error as Error).message}`));
-    }
+    else if (spec !== undefined) cancelOnce(spec);
+    // What may have been dispatched can only be cancelled by its id.
+    else session.note('cancelling as soon as the cluster answers; Ctrl-C again to leave');
   });
   try {
+    const params = { prj: session.project };
+    const answer = await session.client.call('spec.dispatch', { params, body, signal: stop.signal });
+    session.useProject(answer.project.id);
+    spec = answer.id;
+    if (interrupts > 0) cancelOnce(spec);
+    const task = `${spec}/${REF}`;
     await stream(session, task, stop.signal);
     const ended = await untilEnded(session, spec, task, stop.signal);
     return interrupts > 0 ? EXIT_DETACHED : exitCodeOf(session, ended);
   } catch (error) {
     if (!stop.signal.aborted) throw error;
-    session.note(`detached; the cancel of ${spec} goes on`);
+    session.note(
+      spec === undefined
+        ? `left before the cluster answered: the command may run there; see \`boi-node spec list\``
+        : `detached; the cancel of ${spec} goes on`,
+    );
     return EXIT_DETACHED;
   } finally {
     release();

@@ -4,6 +4,7 @@ import type { DispatchBody, DryRunAnswer } from '@boi/core';
 import { displayName, escapeName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { afterDispatch } from '../follow/after-dispatch.ts';
+import { dispatchDetachably } from '../follow/detach.ts';
 import { renderData } from '../output/present.ts';
 import { renderTable } from '../output/table.ts';
 import type { Session } from '../session.ts';
@@ -23,15 +24,24 @@ export async function dispatchSpec(session: Session, args: Args): Promise<number
   return sendSpec(session, args, { ...body, idempotencyKey: args.text('idempotency-key') ?? randomKey() });
 }
 
-async function sendSpec(session: Session, args: Args, body: DispatchBody): Promise<number> {
-  const answer = await session.client.call('spec.dispatch', { params: { prj: session.project }, body });
-  session.useProject(answer.project.id);
-  await session.print(`${answer.id}\n`);
-  const tasks = `${answer.tasks} ${answer.tasks === 1 ? 'task' : 'tasks'}`;
-  if (answer.existing)
-    session.note(`dispatched before under this idempotency key: ${displayName(answer.name, answer.id)}`);
-  else if (session.io.stderr.isTTY) session.note(`dispatched ${displayName(answer.name, answer.id)}, ${tasks}`);
-  return afterDispatch(session, args, answer.id);
+function sendSpec(
+  session: Session,
+  args: Args,
+  body: DispatchBody & { readonly idempotencyKey: string },
+): Promise<number> {
+  return dispatchDetachably(
+    session,
+    body.idempotencyKey,
+    (signal) => session.client.call('spec.dispatch', { params: { prj: session.project }, body, signal }),
+    (answer) => {
+      session.useProject(answer.project.id);
+      const tasks = `${answer.tasks} ${answer.tasks === 1 ? 'task' : 'tasks'}`;
+      if (answer.existing)
+        session.note(`dispatched before under this idempotency key: ${displayName(answer.name, answer.id)}`);
+      else if (session.io.stderr.isTTY) session.note(`dispatched ${displayName(answer.name, answer.id)}, ${tasks}`);
+      return afterDispatch(session, args, answer.id);
+    },
+  );
 }
 
 /** 128 random bits: no two dispatches meet by chance. */

@@ -23,6 +23,37 @@ export async function untilDetached(
   }
 }
 
+/**
+ * What is dispatched under `key`. Ctrl-C before its answer leaves open whether it was accepted, and the command says how to find
+ * out; behind it `follow` is asked, and what it waits for goes on.
+ */
+export function dispatchDetachably<A extends { readonly id: string }>(
+  session: Session,
+  key: string,
+  dispatch: (signal: AbortSignal) => Promise<A>,
+  follow: (answer: A) => Promise<number>,
+): Promise<number> {
+  let id: string | undefined;
+  return untilDetached(
+    session,
+    () => (id === undefined ? unansweredFarewell(key) : specFarewell([id])),
+    async (signal) => {
+      const answer = await dispatch(signal);
+      id = answer.id;
+      await session.print(`${id}\n`);
+      signal.throwIfAborted();
+      return follow(answer);
+    },
+  );
+}
+
+function unansweredFarewell(key: string): string {
+  return [
+    'interrupted before the cluster answered: it may have been dispatched',
+    `  to get its id, or dispatch it if it was not: the same command with --idempotency-key ${key}`,
+  ].join('\n');
+}
+
 export function specFarewell(ids: readonly string[]): string {
   const all = ids.join(' ');
   return [
