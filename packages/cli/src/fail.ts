@@ -31,7 +31,7 @@ export function reportFailure(error: unknown, io: Io): number {
   const failure = asFailure(error);
   if (failure === undefined) {
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    io.stderr.write(`${paint.red('boi-node: a bug:')} ${stack}\n`);
+    io.stderr.write(`${paint.red('boi-node: a bug:')} ${forTerminal(stack)}\n`);
     return 1;
   }
   for (const issue of failure.issues) io.stderr.write(`${forTerminal(issueLine(issue))}\n`);

@@ -154,16 +154,16 @@ export class Session {
     return readLog(this.client, { project: this.project, task, ...options });
   }
 
-  /** A line for a person, on standard error. */
+  /** A line for a person, on standard error. Colours stay; whatever else a terminal would obey goes. */
   note(text: string): void {
-    this.io.stderr.write(`${text}\n`);
+    this.io.stderr.write(`${forTerminal(text)}\n`);
   }
 
   /** A warning for a person, on standard error; the same one once. */
   warn(text: string): void {
     if (this.#warned.has(text)) return;
     this.#warned.add(text);
-    this.note(`${this.err.yellow('WARN')} ${forTerminal(text)}`);
+    this.note(`${this.err.yellow('WARN')} ${text}`);
   }
 
   /** For an answer that comes from a node's memory. */

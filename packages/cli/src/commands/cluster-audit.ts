@@ -4,7 +4,7 @@ import type { Args } from '../args.ts';
 import { presentList, renderData } from '../output/present.ts';
 import type { Column } from '../output/table.ts';
 import { relative } from '../output/time.ts';
-import { forTerminal } from '../output/width.ts';
+import { escapeUnseen, forTerminal } from '../output/width.ts';
 import type { Session } from '../session.ts';
 import { readPages } from './pages.ts';
 
@@ -51,7 +51,7 @@ async function follow(session: Session, args: Args): Promise<number> {
     for await (const record of records) {
       if (record.type === 'link') {
         session.note(record.state === 'lost' ? `connection lost (${record.text}); trying again` : 'connected again');
-      } else if (format === 'json') await session.print(`${JSON.stringify(record.record)}\n`);
+      } else if (format === 'json') await session.print(`${escapeUnseen(JSON.stringify(record.record))}\n`);
       else if (format === 'yaml') await session.print(`---\n${await renderData('yaml', record.record)}`);
       else if (format === 'name') await session.print(`${record.record.id}\n`);
       else await session.print(`${forTerminal(lineOf(record.record))}\n`);

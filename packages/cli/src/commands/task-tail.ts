@@ -86,7 +86,7 @@ class TailPrinter {
       case 'gap':
         return this.#session.note(`-- ${item.to - item.offset} bytes are gone`);
       case 'note':
-        return this.#session.note(`-- ${forTerminal(item.text)}`);
+        return this.#session.note(`-- ${item.text}`);
       case 'link':
         return this.#session.note(
           item.state === 'lost' ? `-- connection lost (${item.text}); trying again` : `-- connected to ${item.text}`,

@@ -15,6 +15,7 @@ import { LogLines, timestamp } from './log-lines.ts';
 /** Streams at once: few enough for one node to serve, enough to show what a small cluster runs. */
 const STREAMS_MAX = 16;
 const REF_CELLS_MAX = 32;
+const FAILED: readonly string[] = ['failed', 'timed-out', 'poison'];
 const COLOURS = ['cyan', 'magenta', 'yellow', 'green', 'blue'] as const;
 
 export interface TailOptions {
@@ -65,6 +66,8 @@ class SpecTail {
   readonly #raw: boolean;
   readonly #seen = new Set<string>();
   readonly #waiting: TaskView[] = [];
+  /** Waiting or being read, as last seen. */
+  readonly #reading = new Map<string, TaskView>();
   readonly #active = new Set<Promise<void>>();
   #broken: { readonly error: unknown } | undefined;
   #refCells = 0;
@@ -77,11 +80,14 @@ class SpecTail {
     this.#raw = options.to.isTTY !== true;
   }
 
-  /** Reads a task's output from its beginning, once, as soon as it runs or has run. */
+  /** Reads a task's output from its beginning, once, as soon as it runs or has run; or tells why it could not be started. */
   add(task: TaskView): void {
-    if (this.#seen.has(task.id) || (task.startedAt === undefined && task.state !== 'running')) return;
+    if (this.#reading.has(task.id)) this.#reading.set(task.id, task);
+    const failed = FAILED.includes(task.state);
+    if (this.#seen.has(task.id) || (task.startedAt === undefined && task.state !== 'running' && !failed)) return;
     this.#seen.add(task.id);
     this.#refCells = Math.max(this.#refCells, Math.min(REF_CELLS_MAX, displayWidth(escapeName(task.ref))));
+    this.#reading.set(task.id, task);
     this.#waiting.push(task);
     this.#startNext();
   }
@@ -119,6 +125,7 @@ class SpecTail {
         })
         .finally(() => {
           this.#active.delete(reading);
+          this.#reading.delete(task.id);
           this.#startNext();
         });
       this.#active.add(reading);
@@ -148,23 +155,43 @@ class SpecTail {
             break;
           case 'end':
             for (const line of lines.flush()) await this.#line(prefix, line.text, line.at);
-            if (item.complete && item.state !== undefined) await this.#remark(prefix, this.#ended(task, item.state));
+            if (item.complete && item.state !== undefined)
+              await this.#remark(prefix, await this.#ended(task.id, item.state));
             break;
         }
       }
     } catch (error) {
       const code = asFailure(error)?.code;
       if (code !== 'log-unavailable' && code !== 'not-found') throw error;
-      await this.#remark(prefix, 'its output is not available');
+      const { state, startedAt } = this.#reading.get(task.id) ?? task;
+      // What was never started has none.
+      if (startedAt !== undefined || !FAILED.includes(state)) await this.#remark(prefix, 'its output is not available');
+      if (FAILED.includes(state)) await this.#remark(prefix, await this.#ended(task.id, state));
     }
   }
 
-  #ended(task: TaskView, state: string): string {
+  /** How it ended, and why it failed: the log does not tell. */
+  async #ended(id: string, state: string): Promise<string> {
+    let task = this.#reading.get(id);
+    if (FAILED.includes(state) && task?.state !== state) task = (await this.#shown(id)) ?? task;
     const took =
-      task.startedAt !== undefined && task.endedAt !== undefined
+      task?.startedAt !== undefined && task.endedAt !== undefined
         ? ` after ${elapsed(task.endedAt - task.startedAt)}`
         : '';
-    return `${paintState(this.#paint, state)}${took}`;
+    const why = task?.state !== state || task.message === undefined ? '' : `: ${forTerminal(task.message)}`;
+    return `${paintState(this.#paint, state)}${took}${why}`;
+  }
+
+  /** For the display only: that it cannot be had now is no reason to stop. */
+  async #shown(id: string): Promise<TaskView | undefined> {
+    const { signal } = this.#options;
+    try {
+      return await this.#session.client.call('task.show', { params: { prj: this.#session.project, tsk: id }, signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (asFailure(error) === undefined) throw error;
+      return undefined;
+    }
   }
 
   #prefix(task: TaskView): string {
@@ -178,6 +205,6 @@ class SpecTail {
   }
 
   #remark(prefix: string, text: string): Promise<void> {
-    return write(this.#session.io.stderr, `${prefix} ${this.#paint.dim(`-- ${text}`)}\n`);
+    return write(this.#session.io.stderr, `${prefix} ${this.#paint.dim(`-- ${forTerminal(text)}`)}\n`);
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Session } from '../session.ts';
 import { type Column, renderTable } from './table.ts';
+import { escapeUnseen, hasUnseen } from './width.ts';
 
 export async function presentList<T extends { readonly id: string }>(
   session: Session,
@@ -42,7 +43,12 @@ export async function presentOne<T extends object>(
 }
 
 export async function renderData(format: 'json' | 'yaml', value: unknown): Promise<string> {
-  if (format === 'json') return `${JSON.stringify(value, null, 2)}\n`;
+  if (format === 'json') return `${escapeUnseen(JSON.stringify(value, null, 2))}\n`;
   const { stringify } = await import('../yaml.ts');
-  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+  const options = { lineWidth: 0, aliasDuplicateObjects: false };
+  const text = stringify(value, options);
+  if (!hasUnseen(text)) return text;
+  // Escapes are only known in double quotes.
+  const quoted = { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'QUOTE_DOUBLE', blockQuote: false } as const;
+  return escapeUnseen(stringify(value, { ...options, ...quoted }));
 }

@@ -1,6 +1,9 @@
-/** Tables and lists of fields for people: aligned by terminal cells, two spaces between columns, nothing at line ends. */
+/**
+ * Tables and lists of fields for people: aligned by terminal cells, two spaces between columns, nothing at line ends. What they
+ * show is in part written by others (tasks, plugins, nodes): no cell moves the cursor, whoever made it.
+ */
 import type { Paint } from './paint.ts';
-import { displayWidth, padTo, truncate } from './width.ts';
+import { cellText, displayWidth, forTerminal, padTo, truncate } from './width.ts';
 
 export interface Column<T> {
   readonly title: string;
@@ -21,7 +24,7 @@ export function renderTable<T>(
   const shown = columns.filter((c) => options.wide || c.wide !== true);
   const cells = rows.map((row) =>
     shown.map((c) => {
-      const text = c.cell(row) || '-';
+      const text = cellText(c.cell(row)) || '-';
       return c.widthMax === undefined || options.wide ? text : truncate(text, c.widthMax);
     }),
   );
@@ -50,7 +53,9 @@ export function renderTable<T>(
 
 /** `name   value` lines; undefined values are left out, further lines of a value are indented below its first. */
 export function renderFields(fields: readonly (readonly [string, string | undefined])[], paint: Paint): string {
-  const shown = fields.filter((f): f is readonly [string, string] => f[1] !== undefined && f[1] !== '');
+  const shown = fields.flatMap(([name, value]) =>
+    value === undefined || value === '' ? [] : [[name, forTerminal(value)] as const],
+  );
   const width = Math.max(0, ...shown.map(([name]) => displayWidth(name)));
   const indent = ' '.repeat(width + 2);
   return shown

@@ -42,9 +42,12 @@ export function truncate(text: string, width: number): string {
 
 const ESC = String.fromCharCode(27);
 const BEL = String.fromCharCode(7);
-/** CSI, OSC and the other string sequences, two-character escapes; then every control character but tab and line end. */
+/**
+ * CSI, OSC and the other string sequences, two-character escapes; then every control character but tab and line end, and
+ * what overrides the direction of text (isolates stay: names are shown in them).
+ */
 const ESCAPES = new RegExp(
-  `${ESC}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${BEL}${ESC}]*(?:${BEL}|${ESC}\\\\)?|[PX^_][^${ESC}]*(?:${ESC}\\\\)?|[ -/]*[0-~])|(?![\\t\\n])\\p{Cc}`,
+  `${ESC}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${BEL}${ESC}]*(?:${BEL}|${ESC}\\\\)?|[PX^_][^${ESC}]*(?:${ESC}\\\\)?|[ -/]*[0-~])|(?![\\t\\n])\\p{Cc}|[\\u202a-\\u202e]`,
   'gu',
 );
 const COLOURS = new RegExp(`${ESC}\\[[0-9;]*m`, 'g');
@@ -56,9 +59,26 @@ export function stripped(text: string): string {
 }
 
 /**
- * Output of a task for a terminal: colours stay, all that could move the cursor, retitle the window or answer into the
+ * Text from elsewhere for a terminal, such as output of a task: colours stay, all that could move the cursor, retitle the window or answer into the
  * reader's shell goes. Tabs and line ends stay.
  */
 export function forTerminal(text: string): string {
   return text.replace(ESCAPES, (found) => (COLOUR.test(found) ? found : ''));
+}
+
+/** As {@link forTerminal}, on one line: a cell of a table. */
+export function cellText(text: string): string {
+  return forTerminal(text).replace(/[\t\n]+/g, ' ');
+}
+
+/** Controls that JSON and YAML may hold as they are, and marks that change the direction of text. */
+const UNSEEN = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Of JSON, or YAML in double quotes: the same document, with what a terminal would obey written as escapes. */
+export function escapeUnseen(document: string): string {
+  return document.replace(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+export function hasUnseen(text: string): boolean {
+  return text.search(UNSEEN) >= 0;
 }
