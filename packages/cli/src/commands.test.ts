@@ -145,6 +145,31 @@ describe('spec dispatch', () => {
     expect(done.stderr).toContain('build | one\nbuild | oops\nbuild | two\nbuild | last\nbuild | -- succeeded');
   });
 
+  it('tells why a task failed, also of one that was never started', async () => {
+    const other = `${TASK_ID.slice(0, -1)}2`;
+    api.on('spec.dispatch', () => accepted);
+    api.on('spec.tasks', () => ({ items: [taskView({ state: 'running' })] }));
+    const failed = { state: 'failed', endedAt: T0 + 2_000 } as const;
+    api.on('task.show', () => taskView({ ...failed, startedAt: T0, message: 'verify command 2 exited 1' }));
+    const { startedAt: _, ...unstarted } = taskView({ id: other, ref: 'key', ...failed, message: 'no secret `KEY`' });
+    api.on('task.log', ({ params, response }) => {
+      if (params.tsk === other) throw new BoiError('log-unavailable', 'there is no log');
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      response.end(`${JSON.stringify({ ...end, state: 'failed' })}\n`);
+      return undefined;
+    });
+    events([
+      { type: 'spec', spec: specView({ tasks: 2 }) },
+      { type: 'task', task: unstarted },
+      { type: 'end', spec: specView({ state: 'failed' }) },
+    ]);
+    const done = await run(['spec', 'dispatch', '-', '--tail'], { stdin: SPEC });
+    expect(done.code).toBe(1);
+    expect(done.stderr).toMatch(/build +\| -- failed after 2s: verify command 2 exited 1\n/);
+    expect(done.stderr).toMatch(/key +\| -- failed: no secret `KEY`\n/);
+    expect(done.stderr).not.toContain('not available');
+  });
+
   it('detaches at Ctrl-C: says that the work goes on and how to cancel it, and exits 130', async () => {
     api.on('spec.dispatch', () => accepted);
     let interrupt = () => {};
