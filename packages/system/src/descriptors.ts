@@ -2,7 +2,7 @@
  * Descriptors a child of this process would inherit beyond the three standard ones. Everything Node opens closes itself
  * on exec; what this process was given by whoever started it may not, and would reach every task.
  */
-import { closeSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** O_CLOEXEC in the `flags` line of proc(5) fdinfo. */
 const CLOSE_ON_EXEC = 0o2000000;
@@ -21,11 +21,4 @@ export function inheritableDescriptors(): number[] {
     }
   }
   return found;
-}
-
-/** For the daemon's first moment, before anything uses a descriptor it was given. Answers what was closed. */
-export function closeInheritedDescriptors(): number[] {
-  const closed = inheritableDescriptors();
-  for (const fd of closed) closeSync(fd);
-  return closed;
 }

@@ -18,7 +18,7 @@ import {
   type TaskRunner,
   type Timer,
 } from '@boi/core';
-import { inheritableDescriptors, type Logger } from '@boi/system';
+import type { Logger } from '@boi/system';
 import { Guard, type SessionDeadline } from './guard/guard.ts';
 import { LogStore } from './logs/log-store.ts';
 import { KeptClaim } from './pooled/kept-claim.ts';
@@ -27,6 +27,7 @@ import { treeKey } from './processes/process-scan.ts';
 import { ProcessTable } from './processes/process-table.ts';
 import { type ReapedLeftovers, reapLeftovers } from './reap-leftovers.ts';
 import { Secrets } from './secrets.ts';
+import { keepDescriptors } from './spawn/keep-descriptors.ts';
 import { spawnProblem } from './spawn/spawn.ts';
 import { allowedEnvironment, ENV_ALLOWED } from './steps/environment.ts';
 import { OUTPUT_BYTES_MAX } from './steps/outputs.ts';
@@ -125,7 +126,7 @@ export class ProcessRunner implements TaskRunner {
     };
     const reaped: ReapedLeftovers = await reapLeftovers({ root: workDir, table: this.#table, clock, user, spared });
     if (reaped.processes > 0) logger.warn(reaped, 'killed tasks that an earlier life of this daemon left running');
-    const descriptors = inheritableDescriptors();
+    const descriptors = await keepDescriptors();
     if (descriptors.length > 0) logger.warn({ descriptors }, 'tasks inherit descriptors this daemon was started with');
     const err = await spawnProblem();
     if (err !== undefined) logger.warn({ err }, 'tasks start slower here: the C library cannot be called');
