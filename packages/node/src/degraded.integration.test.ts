@@ -127,6 +127,9 @@ test(
       return text.includes('boi_core_store_reachable 0') && text;
     });
     expect(metrics).toContain('boi_core_store_rejections_total{code="store-unreachable"} 50');
+    expect(metrics).toMatch(/^boi_core_buffered_results_bytes [1-9]/m);
+    const { body: readiness } = await ask<{ store: object }>(node, '/readyz');
+    expect(readiness.store).toEqual({ reachable: false, awayMs: expect.any(Number) });
     const stale = await ask<{ items: { name: string }[]; ageMs: number }>(node, '/v1/nodes?stale=ok');
     expect(stale.body.items.map(({ name }) => name)).toEqual(['one']);
     expect(Number(stale.headers.get('x-boi-age-ms'))).toBe(stale.body.ageMs);

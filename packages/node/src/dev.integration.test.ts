@@ -175,9 +175,15 @@ test('a running task is cancelled with its whole tree, from any node', async () 
 test('health, readiness, metrics and the API document are served', async () => {
   await start({ nodes: 1 });
   expect((await ask<object>('GET', `${address(0)}/healthz`)).status).toBe(200);
-  expect((await ask<{ ready: boolean }>('GET', `${address(0)}/readyz`)).body.ready).toBe(true);
+  const { body: readiness } = await ask<object>('GET', `${address(0)}/readyz`);
+  expect(readiness).toMatchObject({ ready: true, session: 'live', store: { reachable: true } });
   await dispatch(0, 'tasks: [{ ref: a, run: "true" }]');
+  expect((await ask<object>('POST', `${address(0)}/v1/projects/default/specs`, { source: '{}' })).status).toBe(400);
+  await ask<object>('GET', `${address(0)}/v1/projects/default/specs`);
   const metrics = await (await fetch(`${address(0)}/metrics`)).text();
+  expect(metrics).toContain('boi_core_dispatch_seconds_count 1\n');
+  expect(metrics).toMatch(/^boi_core_http_requests_total\{method="GET",route="[^"]*\/specs",status="200"\} 1$/m);
+  expect(metrics).toMatch(/^boi_core_log_bytes \d/m);
   expect(metrics).toContain('boi_core_session_live 1');
   expect(metrics).toMatch(/boi_core_store_writes_total [1-9]/);
   expect((await ask<{ openapi: string }>('GET', `${address(0)}/openapi.json`)).body.openapi).toBe('3.1.0');

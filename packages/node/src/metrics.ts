@@ -4,13 +4,17 @@ import type { MetricSpec } from './metrics-registry.ts';
 export const NODE_METRICS = {
   boi_core_http_requests_total: {
     type: 'counter',
-    help: 'Requests answered, by route pattern and status.',
-    labels: ['route', 'status'],
+    help: 'Requests answered, by method, route pattern and status.',
+    labels: ['method', 'route', 'status'],
   },
   boi_core_http_request_seconds: {
     type: 'histogram',
-    help: 'From the request to the end of its answer, by route pattern. Streams count their whole life.',
-    labels: ['route'],
+    help: 'From the request to the end of its answer, by method and route pattern. Streams count their whole life.',
+    labels: ['method', 'route'],
+  },
+  boi_core_dispatch_seconds: {
+    type: 'histogram',
+    help: 'From the request for a dispatch to its acceptance; those that were not accepted do not count.',
   },
   boi_core_store_writes_total: { type: 'counter', help: 'Puts and deletes applied by the store for this node.' },
   boi_core_store_reads_total: { type: 'counter', help: 'Keys read one by one and pages of ranges.' },
@@ -33,6 +37,14 @@ export const NODE_METRICS = {
   boi_core_buffered_results_evicted_total: {
     type: 'counter',
     help: 'Results given up because their buffer on disk was full; their tasks run again.',
+  },
+  boi_core_buffered_results_bytes: {
+    type: 'gauge',
+    help: 'Size of the results kept on disk until the store takes them.',
+  },
+  boi_core_log_bytes: {
+    type: 'gauge',
+    help: 'Size of the logs of tasks on the disk of this node, as of the last sweep, which is every ten minutes.',
   },
   boi_core_hook_backlog: {
     type: 'gauge',

@@ -14,6 +14,8 @@ export interface Workshop {
   readonly runner: TaskRunner;
   readonly buffer: ResultBufferPort;
   readonly logs: LocalLogs;
+  /** Of the results kept on disk. */
+  readonly bufferedBytes: () => number;
   /** `leave`: what a pool runs goes on for the next life of the daemon, which this one gives up to be. */
   stop(options?: { readonly leave?: boolean }): Promise<void>;
 }
@@ -60,9 +62,14 @@ export async function openWorkshop(
     clock: systemClock,
     random: systemRandom,
     onSweep: (result) => {
-      if (result instanceof Error) log.error({ err: result }, 'old logs could not be removed');
-      else
-        log.info({ logs: result.swept.length, bytes: result.bytes, failed: result.failed.length }, 'removed old logs');
+      if (result instanceof Error) {
+        log.error({ err: result }, 'old logs could not be removed');
+        return;
+      }
+      const { swept, failed, bytes, keptBytes } = result;
+      metrics.gauge('boi_core_log_bytes', keptBytes);
+      if (swept.length > 0 || failed.length > 0)
+        log.info({ logs: swept.length, bytes, failed: failed.length }, 'removed old logs');
     },
   });
   retention.start();
@@ -70,6 +77,7 @@ export async function openWorkshop(
     runner,
     buffer,
     logs: new StoredLogs(runner.logs),
+    bufferedBytes: () => buffer.size.bytes,
     async stop({ leave = false } = {}) {
       await retention.stop();
       await runner.stop({ leave });

@@ -4,7 +4,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { ClusterNodeHandle } from '@boi/cluster';
-import type { NodeId } from '@boi/core';
+import { type NodeId, ROUTES } from '@boi/core';
 import { daysRemaining } from '@boi/identity';
 import type { CountingStore } from '@boi/store';
 import { type Logger, systemClock } from '@boi/system';
@@ -99,6 +99,7 @@ export function createDaemonServer({
         metrics.count('boi_core_store_writes_total', writes - scraped.writes);
         metrics.count('boi_core_store_reads_total', reads - scraped.reads);
         scraped = { writes, reads };
+        metrics.gauge('boi_core_buffered_results_bytes', workshop.bufferedBytes());
         hooks.count();
         return { status: 200, body: await metrics.text() };
       },
@@ -126,9 +127,12 @@ export function createDaemonServer({
     notice: () => notices(member, office),
     plain,
     log,
-    onRequest: (route, status, seconds) => {
-      metrics.count('boi_core_http_requests_total', 1, { route, status: String(status) });
-      metrics.observe('boi_core_http_request_seconds', seconds, { route });
+    onRequest: ({ method, route, status, seconds }) => {
+      metrics.count('boi_core_http_requests_total', 1, { method, route, status: String(status) });
+      metrics.observe('boi_core_http_request_seconds', seconds, { method, route });
+      const dispatch = ROUTES['spec.dispatch'];
+      if (method === dispatch.method && route === dispatch.path && status < 300)
+        metrics.observe('boi_core_dispatch_seconds', seconds);
     },
   });
   server.addHook('onClose', async () => lag.disable());
@@ -162,8 +166,12 @@ async function readiness(
   office: Office | undefined,
 ): Promise<{ status: number; body: string }> {
   let session = 'joining';
+  let store: { readonly reachable: boolean; readonly awayMs?: number } | undefined;
   try {
-    session = member().status().session;
+    const local = await member().api.local();
+    session = local.session;
+    const { storeAwayMs: awayMs } = local;
+    store = { reachable: awayMs === undefined, ...(awayMs === undefined ? {} : { awayMs }) };
   } catch {
     // Not a member yet.
   }
@@ -172,7 +180,7 @@ async function readiness(
   const ready = session === 'live' && !ailments.some(({ closes }) => closes);
   const plugins = house.statuses.map(({ plugin, kind, state }) => ({ plugin, kind, state }));
   const degraded = ailments.map(({ what }) => what);
-  return { status: ready ? 200 : 503, body: JSON.stringify({ ready, session, plugins, degraded, certificate }) };
+  return { status: ready ? 200 : 503, body: JSON.stringify({ ready, session, store, plugins, degraded, certificate }) };
 }
 
 function certificateFacts({ certificate, caFingerprint }: Office['keychain']) {

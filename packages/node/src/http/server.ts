@@ -80,7 +80,16 @@ export interface ServerOptions {
   readonly connectionsMax?: number;
   /** Said in the header `x-boi-notice` of every answer; printable ASCII. */
   readonly notice?: () => string | undefined;
-  readonly onRequest?: (route: string, status: number, seconds: number) => void;
+  readonly onRequest?: (answered: Answered) => void;
+}
+
+export interface Answered {
+  readonly method: string;
+  /** Its pattern, not the path asked for. */
+  readonly route: string;
+  readonly status: number;
+  /** From the request to the end of the answer. */
+  readonly seconds: number;
 }
 
 /** What a change leaves behind before it is answered. */
@@ -172,7 +181,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
   });
   enforceAccess(app, options.access);
   app.addHook('onResponse', async (request, reply) => {
-    options.onRequest?.(request.routeOptions.url ?? 'unknown', reply.statusCode, reply.elapsedTime / 1000);
+    const route = request.routeOptions.url ?? 'unknown';
+    const seconds = reply.elapsedTime / 1000;
+    options.onRequest?.({ method: request.method, route, status: reply.statusCode, seconds });
   });
 
   for (const [id, shape] of Object.entries(ROUTES) as [RouteId, RouteShape][]) {

@@ -315,6 +315,9 @@ describe('retention', () => {
     await clock.advance(720_000);
     await next;
     await service.stop();
-    expect(reports).toMatchObject([{ bytes: 300 }, { bytes: expect.any(Number) }]);
+    expect(reports).toMatchObject([
+      { bytes: 300, keptBytes: 300 },
+      { bytes: 600, keptBytes: 0 },
+    ]);
   });
 });

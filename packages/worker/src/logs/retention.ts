@@ -10,13 +10,12 @@ import { type LogPlace, parseLogFile } from './log-place.ts';
 import type { LogStore } from './log-store.ts';
 
 export interface RetentionLimits {
-  /** Since the end of the task. Default 7 days. */
+  /** Since the end of the task. */
   readonly keepMs: number;
-  /** Logs of one spec together. Default 100 MB. */
+  /** Logs of one spec together. */
   readonly keepBytes: number;
 }
 
-export const RETENTION_DEFAULTS: RetentionLimits = { keepMs: 7 * 86_400_000, keepBytes: 100_000_000 };
 const SWEEP_EVERY_MS = 600_000;
 const SWEEP_JITTER = 0.2;
 
@@ -54,7 +53,10 @@ export interface SweepReport {
   readonly swept: readonly SweptLog[];
   /** What could not be removed, and why. */
   readonly failed: readonly { readonly path: string; readonly message: string }[];
+  /** Of what was swept. */
   readonly bytes: number;
+  /** Of the logs that stay. */
+  readonly keptBytes: number;
 }
 
 /** With `dryRun` nothing is removed; the answer says what would be. */
@@ -64,7 +66,8 @@ export async function sweepLogs(
   clock: Clock,
   options: { readonly dryRun?: boolean } = {},
 ): Promise<SweepReport> {
-  const swept = planSweep(await listLogs(store), limits, clock.now());
+  const logs = await listLogs(store);
+  const swept = planSweep(logs, limits, clock.now());
   const failed: { path: string; message: string }[] = [];
   if (options.dryRun !== true) {
     for (const log of swept) {
@@ -82,8 +85,11 @@ export async function sweepLogs(
       await rmdir(join(store.root, spec)).catch(() => undefined);
     }
   }
-  return { swept, failed, bytes: swept.reduce((sum, log) => sum + log.bytes, 0) };
+  const bytes = bytesOf(swept);
+  return { swept, failed, bytes, keptBytes: bytesOf(logs) - bytes };
 }
+
+const bytesOf = (logs: readonly StoredLog[]) => logs.reduce((sum, log) => sum + log.bytes, 0);
 
 async function listLogs(store: LogStore): Promise<StoredLog[]> {
   const logs: StoredLog[] = [];
@@ -117,7 +123,7 @@ export interface RetentionServiceOptions {
   readonly limits: RetentionLimits;
   readonly clock: Clock;
   readonly random: Random;
-  /** Told after each sweep that removed or failed to remove something, or failed as a whole. */
+  /** Told after each sweep, also of one that failed as a whole. */
   readonly onSweep: (result: SweepReport | Error) => void;
 }
 
@@ -147,8 +153,7 @@ export class RetentionService {
     const { store, limits, clock, random, onSweep } = this.#options;
     while (!signal.aborted) {
       try {
-        const report = await sweepLogs(store, limits, clock);
-        if (report.swept.length > 0 || report.failed.length > 0) onSweep(report);
+        onSweep(await sweepLogs(store, limits, clock));
       } catch (error) {
         onSweep(error as Error);
       }
