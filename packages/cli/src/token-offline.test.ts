@@ -64,6 +64,11 @@ it('what cannot make a token is told, and the key is never shown', async () => {
   });
   expect(await create('--ca', join(place, 'none.pem'))).toMatchObject({ code: 2 });
   expect(await create('--ttl', '1s')).toMatchObject({ code: 2 });
+  expect(await create('--bind-name', ' build-2')).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringContaining('bind-name: must not start or end with white space'),
+  });
   const plain = await home.run([
     'token',
     'create',

@@ -5,6 +5,7 @@
  */
 import { dirname, join } from 'node:path';
 import { BoiError } from '@boi/core/errors';
+import { requireName } from '@boi/core/names';
 import type { CertificateAuthority } from '@boi/identity';
 import type { Args } from '../args.ts';
 import { readSecret } from '../credential-file.ts';
@@ -28,6 +29,7 @@ export async function mintOffline(session: Session, args: Args, keyFile: string)
   if (boot.length === 0)
     throw new BoiError('bad-request', 'a token says where to join: --endpoints with https:// addresses of admin nodes');
   const [ttlMs, name, key] = [args.number('ttl'), args.text('bind-name'), args.text('bind-key')];
+  if (name !== undefined) requireName('node', name, '/bind-name');
   const { token, claims } = await mintJoinToken(
     { clock: systemClock, random: systemRandom },
     {

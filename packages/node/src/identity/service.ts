@@ -14,6 +14,7 @@ import {
   type RouteBody,
   type RouteQuery,
   requireId,
+  requireName,
   type TokenView,
   type UserCredential,
   type UserId,
@@ -47,6 +48,8 @@ export interface IdentityServiceOptions extends AdmissionOptions {
   readonly random: Random;
 }
 
+/** The last time that an id can tell: records are found by theirs. */
+const AUDIT_SINCE_MAX = 2 ** 48 - 1;
 /** Of `audit.follow` without `last`. */
 const AUDIT_LAST = 10;
 
@@ -132,6 +135,8 @@ export class IdentityService implements IdentityDesk {
 
   async createToken(body: RouteBody<'token.create'>, caller: Caller): Promise<RouteAnswer<'token.create'>> {
     const { identity, signing, keychain, clock, random } = this.#o;
+    // No node could join under another: the token would be good for nobody.
+    if (body.bindName !== undefined) requireName('node', body.bindName, '/body/bindName');
     const authority = await signing.authority();
     const bind = {
       ...(body.bindName === undefined ? {} : { name: body.bindName }),
@@ -193,6 +198,10 @@ export class IdentityService implements IdentityDesk {
   }
 
   async audit({ actor, since, after, limit }: RouteQuery<'audit.list'>): Promise<RouteAnswer<'audit.list'>> {
+    if (since !== undefined && since > AUDIT_SINCE_MAX) {
+      const message = `must be at most ${AUDIT_SINCE_MAX} (milliseconds since the Unix epoch)`;
+      throw new BoiError('bad-request', `/query/since: ${message}`, { issues: [{ path: '/query/since', message }] });
+    }
     const { items, next } = await this.#o.identity.listAudit({
       ...(actor === undefined ? {} : { actor }),
       ...(since === undefined ? {} : { since }),
