@@ -2,7 +2,7 @@
  * What can go wrong with a plugin: one closed list of reasons. Every way a plugin can misbehave ends in a {@link PluginError}
  * with one of them, within a bounded time; none ends in a node that waits.
  */
-import { BoiError } from '@boi/core';
+import { BoiError, sanitize } from '@boi/core';
 
 export const PLUGIN_FAILURES = {
   'cannot-start': 'its program could not be started',
@@ -27,12 +27,22 @@ export class PluginError extends BoiError {
   readonly plugin: string;
   readonly reason: PluginFailure;
 
-  /** `more` completes the sentence: what exactly. */
+  /** `more` completes the sentence: what exactly; {@link plainWords} are made of it. */
   constructor(plugin: string, reason: PluginFailure, more = '', cause?: unknown) {
-    const message = `plugin ${plugin}: ${PLUGIN_FAILURES[reason]}${more === '' ? '' : `: ${more}`}`;
+    const said = plainWords(more);
+    const message = `plugin ${plugin}: ${PLUGIN_FAILURES[reason]}${said === '' ? '' : `: ${said}`}`;
     super('plugin-failed', message, { details: { plugin, reason }, ...(cause === undefined ? {} : { cause }) });
     this.name = 'PluginError';
     this.plugin = plugin;
     this.reason = reason;
   }
+}
+
+/** A plugin's words go into results, and these into the store: as much as of a task's own output. */
+const WORDS_BYTES_MAX = 2_048;
+
+/** What a plugin said, as it may be kept and shown: no escape sequences, no control characters, not without end. */
+export function plainWords(said: string): string {
+  const words = sanitize(said, { bytesMax: WORDS_BYTES_MAX, keep: 'head' }).trimEnd();
+  return Buffer.byteLength(said) > WORDS_BYTES_MAX ? `${words}…` : words;
 }

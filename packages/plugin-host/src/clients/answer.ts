@@ -25,6 +25,12 @@ export class Answer {
     this.holds(value.length <= charsMax, field, `at most ${charsMax} characters`);
   }
 
+  /** Text that goes on to a task, as an output and so as a variable of others: a zero byte would keep those from starting. */
+  line(field: string, value: string, charsMax = 256): void {
+    this.text(field, value, charsMax);
+    this.holds(!/\p{Cc}/u.test(value), field, 'free of control characters');
+  }
+
   /** Throws if anything was wrong. */
   done(): void {
     if (this.#problems.length > 0)

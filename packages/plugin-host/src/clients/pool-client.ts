@@ -5,7 +5,7 @@
 import type { CallContext, pool } from '@boi/proto';
 import type { ServiceError } from '@grpc/grpc-js';
 import type { PluginChannel } from '../channel.ts';
-import { PluginError } from '../errors.ts';
+import { PluginError, plainWords } from '../errors.ts';
 import { Answer } from './answer.ts';
 
 /** Starting a container can mean fetching its image. */
@@ -14,6 +14,8 @@ const CALL_TIMEOUT_MS = 10_000;
 /** A running one is stopped by force first. */
 const RELEASE_TIMEOUT_MS = 30_000;
 const CHUNK_BYTES_MAX = 1_048_576;
+/** Real-time ones are told as SIGRTMIN+1 and the like. */
+const SIGNAL = /^SIG[A-Z0-9+-]{1,16}$/;
 
 export interface PoolCallOptions {
   readonly timeoutMs?: number;
@@ -95,17 +97,21 @@ export async function tailTask(channel: PluginChannel, key: RunKey, options: Tai
     for await (const item of stream as AsyncIterable<pool.TailResponse__Output>) {
       const answer = new Answer(channel.plugin, 'Tail');
       if (item.end !== undefined && item.end !== null) {
-        answer.holds(item.end.how !== undefined, 'end.how', 'set');
-        answer.holds(Number(item.end.endOffset) === offset, 'end.end_offset', `${offset}, after what was sent`);
+        checkEnd(answer, item.end, offset);
         answer.done();
-        return item.end;
+        return inPlainWords(item.end);
       }
       const { chunk } = item;
       answer.holds(chunk !== undefined && chunk !== null, 'item', 'a chunk or the end');
       answer.holds(Number(chunk?.offset) === offset, 'chunk.offset', `${offset}, where the one before ended`);
       const size = chunk?.data.length ?? 0;
       answer.holds(size > 0 && size <= CHUNK_BYTES_MAX, 'chunk.data', `1 to ${CHUNK_BYTES_MAX} bytes`);
-      answer.holds(chunk?.stream !== 'OUTPUT_STREAM_UNSPECIFIED', 'chunk.stream', 'set');
+      answer.matches(
+        'chunk.stream',
+        String(chunk?.stream),
+        /^OUTPUT_STREAM_(STDOUT|STDERR)$/,
+        'standard output or error',
+      );
       answer.done();
       if (chunk === undefined || chunk === null) continue;
       const name = chunk.stream === 'OUTPUT_STREAM_STDERR' ? 'stderr' : 'stdout';
@@ -122,6 +128,23 @@ export async function tailTask(channel: PluginChannel, key: RunKey, options: Tai
     stream.cancel();
   }
   throw new PluginError(channel.plugin, 'invalid-answer', 'Tail: the stream ended without the end of the task');
+}
+
+/** What stands in results and is taken for an exit code by shells: a value out of range would be read as another. */
+function checkEnd(answer: Answer, { how, exitCode, signal, endOffset }: TaskEnd, offset: number): void {
+  answer.holds(how !== undefined, 'end.how', 'set');
+  answer.holds(exitCode === undefined || exitCode <= 255, 'end.exit_code', 'from 0 to 255');
+  if (signal !== undefined) answer.matches('end.signal', signal, SIGNAL, 'the name of a signal, for instance SIGKILL');
+  answer.holds(Number(endOffset) === offset, 'end.end_offset', `${offset}, after what was sent`);
+}
+
+function inPlainWords(end: TaskEnd): TaskEnd {
+  const { startFailure, lost } = end;
+  return {
+    ...end,
+    ...(startFailure === undefined ? {} : { startFailure: plainWords(startFailure) }),
+    ...(lost === undefined ? {} : { lost: plainWords(lost) }),
+  };
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -9,6 +9,7 @@ const PREPARE_TIMEOUT_MS = 600_000;
 /** A push over a slow line. */
 const CLEANUP_TIMEOUT_MS = 300_000;
 const LIST_TIMEOUT_MS = 10_000;
+const PATH = 'an absolute path of at most 4096 bytes without control characters';
 
 export interface WorkspaceCallOptions {
   readonly timeoutMs?: number;
@@ -26,8 +27,8 @@ export async function prepareWorkspace(
     ...options,
   });
   const answer = new Answer(channel.plugin, 'Prepare');
-  answer.holds(isPath(wire.path), 'path', 'an absolute path of at most 4096 bytes');
-  answer.text('version', wire.version);
+  answer.holds(isPath(wire.path), 'path', PATH);
+  answer.line('version', wire.version);
   answer.holds(Object.keys(wire.env).length <= 256, 'env', 'at most 256 variables');
   for (const [name, value] of Object.entries(wire.env))
     answer.holds(/^[A-Z_][A-Z0-9_]*$/.test(name) && !value.includes('\0'), 'env', 'names of A-Z, 0-9, _; no zero byte');
@@ -45,8 +46,8 @@ export async function cleanupWorkspace(
     ...options,
   });
   const answer = new Answer(channel.plugin, 'Cleanup');
-  answer.holds(wire.keptPath === '' || isPath(wire.keptPath), 'kept_path', 'empty or an absolute path');
-  answer.text('pushed_version', wire.pushedVersion);
+  answer.holds(wire.keptPath === '' || isPath(wire.keptPath), 'kept_path', `empty or ${PATH}`);
+  answer.line('pushed_version', wire.pushedVersion);
   answer.done();
   return wire;
 }
@@ -54,11 +55,11 @@ export async function cleanupWorkspace(
 export async function listWorkspaces(channel: PluginChannel): Promise<readonly workspace.ListedWorkspace__Output[]> {
   const wire = await channel.call<object, workspace.ListResponse__Output>('List', {}, { timeoutMs: LIST_TIMEOUT_MS });
   const answer = new Answer(channel.plugin, 'List');
-  for (const { path } of wire.workspaces) answer.holds(isPath(path), 'path', 'an absolute path');
+  for (const { path } of wire.workspaces) answer.holds(isPath(path), 'path', PATH);
   answer.done();
   return wire.workspaces;
 }
 
 function isPath(path: string): boolean {
-  return isAbsolute(path) && !path.includes('\0') && Buffer.byteLength(path) <= 4_096;
+  return isAbsolute(path) && !/\p{Cc}/u.test(path) && Buffer.byteLength(path) <= 4_096;
 }
