@@ -4,7 +4,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { ClusterNodeHandle } from '@boi/cluster';
-import { type NodeId, ROUTES } from '@boi/core';
+import { type LocalView, type NodeId, ROUTES } from '@boi/core';
 import { daysRemaining } from '@boi/identity';
 import type { CountingStore } from '@boi/store';
 import { type Logger, systemClock } from '@boi/system';
@@ -12,6 +12,8 @@ import type { FastifyInstance } from 'fastify';
 import { openAccess } from '../access/open.ts';
 import type { RateLimiter } from '../access/rate-limit.ts';
 import type { DaemonConfig } from '../config.ts';
+import type { IdentityDesk } from '../identity/desk.ts';
+import { inTime } from '../identity/in-time.ts';
 import type { Office } from '../identity/office.ts';
 import type { Peer } from '../identity/peer-call.ts';
 import { auditActor } from '../identity/views.ts';
@@ -116,7 +118,7 @@ export function createDaemonServer({
       api,
       relay,
       version: VERSION,
-      ...(office === undefined ? {} : { desk: office.desk }),
+      ...(office === undefined ? {} : { desk: deskOf(office, member, metrics) }),
       plugins,
       self: () => ({ id, ...(config.name === undefined ? {} : { name: config.name }) }),
     }),
@@ -144,6 +146,24 @@ function meanLagSeconds(meanNs: number): number {
   return Number.isNaN(meanNs) ? 0 : Math.max(0, meanNs / 1e9 - LAG_SAMPLE_MS / 1e3);
 }
 
+/** Before it is a member nobody has asked the store for it yet. */
+function deskOf(office: Office, member: () => ClusterNodeHandle, metrics: MetricsRegistry): IdentityDesk {
+  return inTime(office.desk, {
+    awayMs: async () => (await local(member))?.storeAwayMs,
+    clock: systemClock,
+    onRejected: (code) => metrics.count('boi_core_store_rejections_total', 1, { code }),
+  });
+}
+
+/** What the node holds itself, which no store is asked for; undefined before it is a member. */
+async function local(member: () => ClusterNodeHandle): Promise<LocalView | undefined> {
+  try {
+    return await member().api.local();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Each change leaves a line before it is answered. Identity's own have theirs in their transactions. */
 function auditOf(office: Office, counted: CountingStore): Audit {
   return {
@@ -165,16 +185,11 @@ async function readiness(
   house: PluginHouse,
   office: Office | undefined,
 ): Promise<{ status: number; body: string }> {
-  let session = 'joining';
-  let store: { readonly reachable: boolean; readonly awayMs?: number } | undefined;
-  try {
-    const local = await member().api.local();
-    session = local.session;
-    const { storeAwayMs: awayMs } = local;
-    store = { reachable: awayMs === undefined, ...(awayMs === undefined ? {} : { awayMs }) };
-  } catch {
-    // Not a member yet.
-  }
+  const own = await local(member);
+  const session = own?.session ?? 'joining';
+  const awayMs = own?.storeAwayMs;
+  const store =
+    own === undefined ? undefined : { reachable: awayMs === undefined, ...(awayMs === undefined ? {} : { awayMs }) };
   const certificate = office === undefined ? undefined : certificateFacts(office.keychain);
   const { ailments } = house.health;
   const ready = session === 'live' && !ailments.some(({ closes }) => closes);
