@@ -24,6 +24,10 @@ describe('the conformance kit', () => {
     },
   );
 
+  test('tells what the plugin wrote where a check failed', async () => {
+    expect(await failed('crash')).toMatchObject([{ wrote: expect.arrayContaining(['stderr: about to crash']) }]);
+  });
+
   test('finds advice that breaks the contract', async () => {
     expect(await failed('nonsense')).toContainEqual(
       expect.objectContaining({
@@ -58,6 +62,10 @@ describe('the conformance kit', () => {
       status: 1,
       stdout: expect.stringMatching(/^FAIL {2}prints BOI_READY.*0 of 1 checks passed\n$/s),
     });
-    expect(run('--kind', 'nothing')).toMatchObject({ status: 2, stderr: expect.stringContaining('usage:') });
+    for (const wrong of [
+      ['--kind', 'nothing'],
+      ['--kind', 'workspace', '--', 'true'],
+    ])
+      expect(run(...wrong)).toMatchObject({ status: 2, stderr: expect.stringContaining('usage:') });
   });
 });

@@ -47,6 +47,8 @@ export interface CheckResult {
   readonly ok: boolean;
   /** What was wrong. */
   readonly problem?: string;
+  /** The last of what the plugin wrote meanwhile, if something was wrong: often it says why. */
+  readonly wrote?: readonly string[];
   readonly tookMs: number;
 }
 
@@ -60,6 +62,8 @@ export interface ConformanceOptions {
 
 /** No check may take longer; one that does has failed, and the rest go on. */
 const CHECK_MS_MAX = 60_000;
+/** Of what it wrote: enough for the end of a stack trace. */
+const LINES_TOLD = 20;
 
 const CHECKS = {
   hooks: hooksChecks,
@@ -112,7 +116,8 @@ export async function runConformance(options: ConformanceOptions): Promise<reado
   try {
     await supervisor.start();
     for (const check of [...commonChecks, ...CHECKS[config.kind], ...lastChecks(bench)]) {
-      const result = await runCheck(check, bench);
+      // What it wrote while it was started belongs to the first.
+      const result = await runCheck(check, bench, results.length === 0 ? 0 : lines.length);
       results.push(result);
       options.onResult?.(result);
       // Without a handshake nothing else can be judged.
@@ -125,7 +130,7 @@ export async function runConformance(options: ConformanceOptions): Promise<reado
   return results;
 }
 
-async function runCheck(check: Check, bench: Bench): Promise<CheckResult> {
+async function runCheck(check: Check, bench: Bench, linesBefore: number): Promise<CheckResult> {
   const before = bench.clock.mono();
   const over = new AbortController();
   const late = sleep(bench.clock, CHECK_MS_MAX, over.signal).then(() => {
@@ -137,7 +142,9 @@ async function runCheck(check: Check, bench: Bench): Promise<CheckResult> {
     return { name: check.name, ok: true, tookMs: bench.clock.mono() - before };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    return { name: check.name, ok: false, problem, tookMs: bench.clock.mono() - before };
+    const wrote = bench.lines.slice(linesBefore).slice(-LINES_TOLD);
+    const told = wrote.length === 0 ? {} : { wrote };
+    return { name: check.name, ok: false, problem, ...told, tookMs: bench.clock.mono() - before };
   } finally {
     over.abort();
   }
