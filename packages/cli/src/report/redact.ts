@@ -13,15 +13,21 @@ const KNOWN_CHARS_MIN = 6;
 const SECRET_NAME =
   /pass(word|wd|phrase)?|secret|token|credential|authorization|cookie|private|api[-_]?key|bearer|signature/i;
 
+/**
+ * A line is looked at up to here; the rest of it is left out. With the bounds in the forms below, which are longer than any name of
+ * a field, the work for a line stays small whatever is in it: what logs hold comes in part from strangers.
+ */
+const LINE_CHARS_MAX = 64 * 1024;
+
 const FORMS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z0-9 ]+-----[\s\S]*?(?:-----END [A-Z0-9 ]+-----|$)/g, MASK],
   // A signed token: three parts of base64url.
-  [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, MASK],
+  [/(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, MASK],
   [/\b(bearer|basic)\s+[\w.~+/=-]{6,}/gi, `$1 ${MASK}`],
-  [/(\w+:\/\/)[^\s/@"'<>]+@/g, `$1${MASK}@`],
-  [/([?&][^=\s&"]*(?:token|secret|key|password|signature)[^=\s&"]*=)[^&\s"]+/gi, `$1${MASK}`],
+  [/(\w:\/\/)[^\s/@"'<>]+@/g, `$1${MASK}@`],
+  [/([?&][^=\s&?"]{0,100}(?:token|secret|key|password|signature)[^=\s&?"]{0,100}=)[^&\s"]+/gi, `$1${MASK}`],
   [
-    /(["']?\b[\w.-]*(?:password|passwd|passphrase|secret|token|credential|api[-_]?key)[\w.-]*["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;}\]]+)/gi,
+    /((?:password|passwd|passphrase|secret|token|credential|api[-_]?key)[\w.-]{0,100}["']?\s{0,20}[:=]\s{0,20})("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;}\]]+)/gi,
     `$1"${MASK}"`,
   ],
 ];
@@ -46,10 +52,7 @@ export class Redactor {
   }
 
   text(text: string): string {
-    let clean = text;
-    for (const secret of this.#known) clean = clean.replaceAll(secret, MASK);
-    for (const [form, mask] of FORMS) clean = clean.replace(form, mask);
-    return clean;
+    return withoutForms(this.#withoutKnown(text));
   }
 
   /** A copy whose texts are clean and whose fields with the name of a secret are masked, whatever they hold. */
@@ -64,6 +67,11 @@ export class Redactor {
 
   /** One line of a log: JSON by its fields, anything else as text. */
   line(line: string): string {
+    if (line.length > LINE_CHARS_MAX) {
+      // Before it is cut: half a secret would not be known.
+      const clean = this.#withoutKnown(line);
+      return `${withoutForms(clean.slice(0, LINE_CHARS_MAX))}… (${clean.length - LINE_CHARS_MAX} more)`;
+    }
     if (line.startsWith('{')) {
       try {
         return JSON.stringify(this.value(JSON.parse(line)));
@@ -73,4 +81,16 @@ export class Redactor {
     }
     return this.text(line);
   }
+
+  #withoutKnown(text: string): string {
+    let clean = text;
+    for (const secret of this.#known) clean = clean.replaceAll(secret, MASK);
+    return clean;
+  }
+}
+
+function withoutForms(text: string): string {
+  let clean = text;
+  for (const [form, mask] of FORMS) clean = clean.replace(form, mask);
+  return clean;
 }

@@ -123,4 +123,33 @@ describe('redaction', () => {
       'task tsk_01kapz0vge5n3m8q2r7t4w0001 of nod_01kapz0vge5n3m8q2r7t4w0000 at http://10.0.0.1:7440, fence 48';
     expect(new Redactor([]).text(text)).toBe(text);
   });
+
+  it.each(['secret-', '?token', 'a-', 'a', 'eyJaaaaaaaa-', 'a://', 'token ', '-----BEGIN A-----', '{"a":'])(
+    'takes no time for a long line of %j',
+    (part) => {
+      const redactor = new Redactor([]);
+      const startedMs = performance.now();
+      redactor.line(part.repeat(64_000 / part.length));
+      redactor.line(`{"msg":${JSON.stringify(part.repeat(60_000 / part.length))}}`);
+      expect(performance.now() - startedMs).toBeLessThan(10_000);
+    },
+  );
+
+  it('cuts a line that is longer, and leaves no part of a secret at its end', () => {
+    const known = 'S3cr3t-of-this-host';
+    const line = new Redactor([known]).line(`${'x'.repeat(64 * 1024 - 8)}${known}${'y'.repeat(100)}`);
+    expect(line).toMatch(/x\[redacte… \(\d+ more\)$/);
+    expect(line).not.toContain('S3cr');
+  });
+
+  it.each([
+    ['password=hunter22', 'hunter22'],
+    ['"x-auth-token" : "abc\\"def"', 'def'],
+    ["DB_PASSWORD: 'a b c'", 'a b c'],
+    ['GET /x?a=1&api_key=abcdef&b=2', 'abcdef'],
+    ['redis://user:hunter22@host', 'hunter22'],
+    [`${'long_'.repeat(50)}token_of_the_cluster = abcdef`, 'abcdef'],
+  ])('masks the value in %s', (text, value) => {
+    expect(new Redactor([]).text(text)).not.toContain(value);
+  });
 });
