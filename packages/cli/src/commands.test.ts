@@ -143,6 +143,8 @@ describe('spec dispatch', () => {
     const done = await run(['spec', 'dispatch', '-', '--tail'], { stdin: SPEC });
     expect(done).toMatchObject({ code: 0, stdout: `${SPEC_ID}\n` });
     expect(done.stderr).toContain('build | one\nbuild | oops\nbuild | two\nbuild | last\nbuild | -- succeeded');
+    // Attempts that had ended before it asked, too.
+    expect(api.of('task.log')[0]?.query).toEqual({ attempt: '1', delivery: '1', follow: 'true' });
   });
 
   it('tells why a task failed, also of one that was never started', async () => {

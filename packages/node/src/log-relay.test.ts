@@ -269,6 +269,21 @@ test('a follower of an attempt to come waits for it', async () => {
   expect(reading.text()).toBe('the second');
 });
 
+test('who follows from the first attempt on gets every one that is known, from its beginning', async () => {
+  const logs = new MemoryLogs();
+  for (const attempt of [1, 2, 3]) logs.put(attempt, 1, `attempt ${attempt}\n`, true);
+  const made = [1, 2, 3].map((attempt) => ({ attempt, delivery: 1, node: A }));
+  const places = new Places(made, 'failed');
+  const base = await serve(A, logs, places.api());
+  const all = read(base, 'attempt=1&delivery=1&follow=true');
+  await all.ended;
+  expect(all.text()).toBe('attempt 1\nattempt 2\nattempt 3\n');
+  places.set({ places: made.slice(1) });
+  const known = read(base, 'attempt=1&delivery=1&offset=4&follow=true');
+  await known.ended;
+  expect(known.text()).toBe('attempt 2\nattempt 3\n');
+});
+
 test('a follower of a holder that comes back resumes where it was', async () => {
   const logs = new MemoryLogs();
   logs.put(1, 1, 'before', false);

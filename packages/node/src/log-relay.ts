@@ -140,7 +140,7 @@ export class LogRelay {
     let latest = await this.#deps.api.logPlaces(project, task);
     // The last output that was kept is not that of another attempt. Who follows waits for the one asked for; who has the
     // delivery, too, had begun to read it.
-    const none = query.delivery === undefined && firstPlace(latest, query) === undefined;
+    const none = query.delivery === undefined && firstPlace(latest, query, follow) === undefined;
     if (query.attempt !== undefined && none && (!follow || FINAL.has(latest.state))) {
       throw new BoiError('not-found', noSuchAttempt(latest, query));
     }
@@ -170,7 +170,7 @@ export class LogRelay {
       let first = true;
       for (;;) {
         signal.throwIfAborted();
-        const next = first ? firstPlace(latest, query) : placeAfter(latest, shown);
+        const next = first ? firstPlace(latest, query, follow) : placeAfter(latest, shown);
         if (next === undefined) {
           if (!follow || FINAL.has(latest.state)) break;
           await changed.wait(signal);
@@ -182,7 +182,7 @@ export class LogRelay {
             text: `the task went on as attempt ${next.attempt}, delivery ${next.delivery}, on ${next.node}`,
           });
         }
-        const at = first ? position(query) : {};
+        const at = first && isAsked(next, query) ? position(query) : {};
         await this.#onePlace(next, latest, at, follow, () => latest, changed, signal, out);
         shown = next;
         first = false;
@@ -291,10 +291,20 @@ function isGone(places: LogPlaces, place: LogPlace): boolean {
   return FINAL.has(places.state) || placeAfter(places, place) !== undefined;
 }
 
-/** The place to begin at: the last that fits the query. */
-function firstPlace({ places }: LogPlaces, { attempt, delivery }: LogQuery): LogPlace | undefined {
-  return places.findLast(
-    (p) => (attempt === undefined || p.attempt === attempt) && (delivery === undefined || p.delivery === delivery),
+/**
+ * The place to begin at: the last that fits the query. Who follows begins behind the place asked for if that is not known any
+ * more, since only so many of a task are.
+ */
+function firstPlace(latest: LogPlaces, query: LogQuery, follow: boolean): LogPlace | undefined {
+  const { attempt, delivery = Number.POSITIVE_INFINITY } = query;
+  const asked = latest.places.findLast((place) => isAsked(place, query));
+  if (asked !== undefined || !follow || attempt === undefined) return asked;
+  return placeAfter(latest, { attempt, delivery });
+}
+
+function isAsked(place: LogPlace, { attempt, delivery }: LogQuery): boolean {
+  return (
+    (attempt === undefined || place.attempt === attempt) && (delivery === undefined || place.delivery === delivery)
   );
 }
 
@@ -305,7 +315,10 @@ function noSuchAttempt({ places, state }: LogPlaces, { attempt, delivery }: LogQ
   return `there is no ${asked} of this task: ${known}; it is ${state}`;
 }
 
-function placeAfter({ places }: LogPlaces, shown: LogPlace | undefined): LogPlace | undefined {
+function placeAfter(
+  { places }: LogPlaces,
+  shown: Pick<LogPlace, 'attempt' | 'delivery'> | undefined,
+): LogPlace | undefined {
   return places.find(
     (p) =>
       shown === undefined || p.attempt > shown.attempt || (p.attempt === shown.attempt && p.delivery > shown.delivery),

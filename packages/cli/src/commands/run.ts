@@ -6,6 +6,7 @@ import { formatDuration } from '@boi/core/duration';
 import { BoiError } from '@boi/core/errors';
 import type { Args } from '../args.ts';
 import { asFailure, EXIT_DETACHED } from '../fail.ts';
+import { FROM_THE_FIRST } from '../follow/tail.ts';
 import { write } from '../io.ts';
 import type { Session } from '../session.ts';
 import { randomKey } from './spec-dispatch.ts';
@@ -83,7 +84,7 @@ async function cancel(session: Session, spec: string): Promise<void> {
 async function stream(session: Session, task: string, signal: AbortSignal): Promise<void> {
   const { stdout, stderr } = session.io;
   try {
-    for await (const item of session.readLog(task, { query: { follow: true, offset: 0 }, signal })) {
+    for await (const item of session.readLog(task, { query: FROM_THE_FIRST, signal })) {
       if (item.type === 'data') await write(item.stream === 'stdout' ? stdout : stderr, item.bytes);
       else if (item.type === 'begin' && (item.attempt > 1 || item.delivery > 1))
         session.note(`-- attempt ${item.attempt}, on ${item.node}`);

@@ -14,6 +14,8 @@ import { LogLines, timestamp } from './log-lines.ts';
 
 /** Streams at once: few enough for one node to serve, enough to show what a small cluster runs. */
 const STREAMS_MAX = 16;
+/** Of all attempts: the first ones may have failed before anybody could ask. */
+export const FROM_THE_FIRST = { attempt: 1, delivery: 1, follow: true } as const;
 const REF_CELLS_MAX = 32;
 const FAILED: readonly string[] = ['failed', 'timed-out', 'poison'];
 const COLOURS = ['cyan', 'magenta', 'yellow', 'green', 'blue'] as const;
@@ -136,8 +138,9 @@ class SpecTail {
     const prefix = this.#prefix(task);
     const lines = new LogLines();
     const { follow, signal } = this.#options;
+    const query = follow ? FROM_THE_FIRST : {};
     try {
-      for await (const item of this.#session.readLog(task.id, { query: { follow }, signal })) {
+      for await (const item of this.#session.readLog(task.id, { query, signal })) {
         switch (item.type) {
           case 'data':
             for (const line of lines.take(item)) await this.#line(prefix, line.text, line.at);
