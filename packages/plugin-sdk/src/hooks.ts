@@ -20,19 +20,33 @@ export interface HooksPlugin extends PluginInfo {
 
 type Stream = ServerDuplexStream<hooks.DeliverRequest__Output, hooks.DeliverResponse>;
 
+/** The plugin's `deliver`, a call at a time. */
+type Deliver = HooksPlugin['deliver'];
+
 export function serveHooks(plugin: HooksPlugin): Promise<void> {
+  const deliver = inTurn(plugin);
   return serve('hooks', plugin, {
     Handshake: handshake('hooks', plugin, {
       tier: plugin.tier === 'audit' ? 'DELIVERY_TIER_AUDIT' : 'DELIVERY_TIER_BEST_EFFORT',
       kinds: (plugin.kinds ?? []).map(toWireKind),
     }),
     Deliver: (stream: Stream) => {
-      void deliverAll(plugin, stream);
+      void deliverAll(deliver, stream);
     },
   });
 }
 
-async function deliverAll(plugin: HooksPlugin, stream: Stream): Promise<void> {
+/** A stream that the node gave up may have left a call under way: what comes again on the next one waits for its end. */
+function inTurn(plugin: HooksPlugin): Deliver {
+  let last: Promise<void> = Promise.resolve();
+  return (events, signal) => {
+    const mine = last.then(() => (signal.aborted ? undefined : plugin.deliver(events, signal)));
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}
+
+async function deliverAll(deliver: Deliver, stream: Stream): Promise<void> {
   const gone = new AbortController();
   stream.on('cancelled', () => gone.abort(new Error('the node ended the stream')));
   let waiting: hooks.DeliverRequest__Output[] = [];
@@ -63,7 +77,7 @@ async function deliverAll(plugin: HooksPlugin, stream: Stream): Promise<void> {
         return fromWireEvent(event) ?? [];
       });
       const acknowledgedSequence = batch.at(-1)?.event?.sequence ?? '0';
-      if (events.length > 0) await plugin.deliver(events, gone.signal);
+      if (events.length > 0) await deliver(events, gone.signal);
       if (!gone.signal.aborted) stream.write({ acknowledgedSequence });
     }
     stream.end();

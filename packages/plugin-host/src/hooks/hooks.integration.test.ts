@@ -91,6 +91,19 @@ describe('delivery', () => {
     await hub.stop();
   });
 
+  test('a call of `deliver` that the node gave up is over before the next begins', async () => {
+    const supervisor = plugin('slow');
+    await supervisor.start();
+    const source = new BestEffortQueue();
+    const options = { plugin: supervisor, source, clock: systemClock, acknowledgeTimeoutMs: 100 };
+    const deliverer = new Deliverer({ ...options, onProblem: () => undefined });
+    deliverer.start();
+    source.push(someEvent());
+    await expect.poll(() => recorded().length).toBeGreaterThanOrEqual(4);
+    await deliverer.stop();
+    expect(recorded().map(([what]) => what)).toEqual(recorded().map((_, i) => (i % 2 === 0 ? 'begin' : 'end')));
+  });
+
   test('audit: with 100 unacknowledged the work waits, and goes on when they are acknowledged', async () => {
     const supervisor = plugin('well', '', { tier: 'audit' });
     const hub = hubOf(supervisor);
