@@ -17,15 +17,25 @@ const TOLD_MAX = 256;
 /** Time for whoever is refused before it sent a request to take the answer; then the connection goes, whatever the other end does. */
 const TAKE_ANSWER_MS = 1_000;
 
-/** Watches a server's connections; `refuse` throws for a request on one that is above the limit. */
+/**
+ * Watches a server's connections; `refuse` throws for a request on one that is above the limit. `end` closes them all: the server
+ * itself knows only those on which HTTP was spoken, and would wait for the others before it is closed.
+ */
 export class ConnectionLimit {
   readonly #max: number;
   readonly #above = new WeakSet<Socket>();
+  readonly #sockets = new Set<Socket>();
   #open = 0;
+  #ended = false;
 
   constructor(server: Server, max: number) {
     this.#max = max;
     server.maxConnections = max + TOLD_MAX;
+    server.on('connection', (socket: Socket) => {
+      if (this.#ended) socket.destroy();
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     const onConnection = (socket: Socket) => {
       this.#open += 1;
       if (this.#open > max) this.#above.add(socket);
@@ -36,6 +46,11 @@ export class ConnectionLimit {
     // Over TLS requests come on another object than the connection that is counted first.
     server.on('secureConnection', onConnection);
     if (!('setSecureContext' in server)) server.on('connection', onConnection);
+  }
+
+  end(): void {
+    this.#ended = true;
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   refuse(socket: Socket): void {

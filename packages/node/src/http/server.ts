@@ -131,6 +131,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     frameworkErrors: (error, request, reply) => sendProblem(request, reply, error),
   });
   const connections = new ConnectionLimit(app.server, options.connectionsMax ?? CONNECTIONS_MAX);
+  app.addHook('preClose', async () => connections.end());
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? strict : coercing).compile(schema));
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error));

@@ -17,7 +17,7 @@ import {
 import { systemClock, systemRandom } from '@boi/system';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Keychain } from '../identity/keychain.ts';
-import { onClientError } from './limits.ts';
+import { ConnectionLimit, onClientError } from './limits.ts';
 import { createTlsServer } from './tls-server.ts';
 
 const io = { clock: systemClock, random: systemRandom };
@@ -25,6 +25,7 @@ const CLUSTER = 'c'.repeat(32);
 const NODE = 'nod_01h455vb4pex5vsknk084sn00a' as NodeId;
 
 let dir: string;
+let keys: Keychain;
 let server: Server;
 const clients: Socket[] = [];
 
@@ -37,19 +38,20 @@ beforeEach(async () => {
   const issued = await ca.issue(io, { request, cluster: CLUSTER, role: 'node', id: NODE, hosts: ['127.0.0.1'] });
   await files.write('trust', ca.certificate.pem);
   await files.write('certificate', issued.pem);
-  server = createTlsServer(
-    await Keychain.open(files, NODE, systemClock),
-    { headerBytesMax: 16_384, requestTimeoutMs: 5_000, handshakeTimeoutMs: 100 },
-    (_request, response) => response.end(),
-  );
-  server.on('clientError', onClientError);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  keys = await Keychain.open(files, NODE, systemClock);
 });
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
   await new Promise((resolve) => server.close(resolve));
   await rm(dir, { recursive: true, force: true });
 });
+
+async function serve(handshakeTimeoutMs: number): Promise<void> {
+  const options = { headerBytesMax: 16_384, requestTimeoutMs: 60_000, handshakeTimeoutMs };
+  server = createTlsServer(keys, options, (_request, response) => response.end());
+  server.on('clientError', onClientError);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+}
 
 const port = () => (server.address() as AddressInfo).port;
 const connections = () =>
@@ -73,11 +75,13 @@ test.each([
   ['stops within the handshake', Buffer.from('160301020001', 'hex')],
   ['speaks plain HTTP', 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'],
 ])('a connection that %s is closed, though its client does not close it', async (_what, bytes) => {
+  await serve(100);
   await stubborn(bytes);
   await expect.poll(connections, { timeout: 20_000 }).toBe(0);
 });
 
 test('a connection that shook hands and sends no HTTP is told so, and closed', async () => {
+  await serve(60_000);
   let told = '';
   const options = { port: port(), host: '127.0.0.1', rejectUnauthorized: false, allowHalfOpen: true };
   const client = tls.connect(options, () => client.write('EHLO example.org\r\n\r\n'));
@@ -86,5 +90,20 @@ test('a connection that shook hands and sends no HTTP is told so, and closed', a
     told += chunk.toString();
   });
   await expect.poll(() => told, { timeout: 20_000 }).toMatch(/^HTTP\/1\.1 400 /);
+  await expect.poll(connections, { timeout: 20_000 }).toBe(0);
+});
+
+test('a server that is stopped does not wait for connections on which nothing was asked', async () => {
+  await serve(60_000);
+  const limit = new ConnectionLimit(server, 10);
+  await stubborn();
+  const options = { port: port(), host: '127.0.0.1', rejectUnauthorized: false, allowHalfOpen: true };
+  const shaken = once(server, 'secureConnection');
+  clients.push(tls.connect(options).on('error', () => undefined));
+  await shaken;
+  expect(await connections()).toBe(2);
+  limit.end();
+  await expect.poll(connections, { timeout: 20_000 }).toBe(0);
+  await stubborn();
   await expect.poll(connections, { timeout: 20_000 }).toBe(0);
 });
