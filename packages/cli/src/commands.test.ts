@@ -411,7 +411,9 @@ describe('lists and views', () => {
     );
     const { stdout } = await run(['task', 'show', 'nightly/build']);
     expect(api.calls[0]?.params).toMatchObject({ tsk: 'nightly/build' });
-    expect(stdout).toContain('no node can run it\n         2 nodes: gpu exists\n         1 node: cordoned\n');
+    expect(stdout).toContain(
+      'no node can run it\n         gpu exists: not met by 2 nodes\n         1 node: cordoned\n',
+    );
     expect(stdout).toContain(`1m ago: ${NODE_ID} → unassigned (drained)`);
     expect(stdout).toContain('a=1');
   });
@@ -497,6 +499,17 @@ describe('task tail', () => {
     expect(stdout.text).toBe('two\nthree\n');
     (await followed)('ur\nfive\n');
     expect((await running).stdout).toBe('two\nthree\nfour\nfive\n');
+  });
+
+  it('announces each later attempt once', async () => {
+    const second: LogEvent = { type: 'begin', attempt: 2, delivery: 1, node: NODE_ID, offset: 0 };
+    const note: LogEvent = { type: 'note', text: 'the task went on as attempt 2' };
+    log([begin, data(0, 'stdout', 'un'), note, second, data(0, 'stdout', 'done\n'), end]);
+    const followed = await run(['task', 'tail', TASK_ID, '-f', '--timestamps']);
+    expect(followed.stderr).toBe('-- the task went on as attempt 2\n');
+    expect(followed.stdout.split('\n').map((line) => line.slice(25))).toEqual(['un', 'done', '']);
+    log([second, end]);
+    expect((await run(['task', 'tail', TASK_ID])).stderr).toBe(`-- attempt 2, delivery 1, on ${NODE_ID}\n`);
   });
 
   it('shows the last lines whole, however long they are', async () => {

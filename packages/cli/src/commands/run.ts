@@ -86,8 +86,6 @@ async function stream(session: Session, task: string, signal: AbortSignal): Prom
   try {
     for await (const item of session.readLog(task, { query: FROM_THE_FIRST, signal })) {
       if (item.type === 'data') await write(item.stream === 'stdout' ? stdout : stderr, item.bytes);
-      else if (item.type === 'begin' && (item.attempt > 1 || item.delivery > 1))
-        session.note(`-- attempt ${item.attempt}, on ${item.node}`);
       else if (item.type === 'gap') session.note(`-- ${item.to - item.offset} bytes are gone`);
       else if (item.type === 'note') session.note(`-- ${item.text}`);
       else if (item.type === 'link' && item.state === 'lost')

@@ -1,5 +1,6 @@
 /** `task show`: everything about a task, and above all why it is not running. */
 import type { TaskView } from '@boi/core';
+import { EXCLUSIONS } from '@boi/core/capabilities';
 import { displayName, escapeName } from '@boi/core/names';
 import type { Args } from '../args.ts';
 import { paintState } from '../output/paint.ts';
@@ -69,9 +70,12 @@ function taskFields(session: Session, task: TaskView): [string, string | undefin
 
 function whyText({ why }: TaskView): string | undefined {
   if (why === undefined) return undefined;
-  const counts = (why.constraints ?? []).map(
-    (c) => `${c.nodes} ${c.nodes === 1 ? 'node' : 'nodes'}: ${escapeName(c.constraint)}`,
-  );
+  const counts = (why.constraints ?? []).map(({ constraint, nodes: n }) => {
+    const nodes = `${n} ${n === 1 ? 'node' : 'nodes'}`;
+    const state = EXCLUSIONS.some((exclusion) => exclusion === constraint);
+    // A requirement beside a count of nodes would read as if they had it.
+    return state ? `${nodes}: ${constraint}` : `${escapeName(constraint)}: not met by ${nodes}`;
+  });
   return [escapeName(why.summary), ...counts].join('\n');
 }
 

@@ -76,10 +76,12 @@ class TailPrinter {
         const log = `${item.attempt}.${item.delivery}`;
         // Asked for again, behind the lines that were shown.
         if (log === this.#log) return;
+        const first = this.#log === '';
         this.#log = log;
         // What the attempt before it left unfinished is a line of its own.
         await this.end();
-        if (item.attempt > 1 || item.delivery > 1)
+        // A later one is announced by a note.
+        if (first && (item.attempt > 1 || item.delivery > 1))
           this.#session.note(`-- attempt ${item.attempt}, delivery ${item.delivery}, on ${item.node}`);
         return;
       }

@@ -139,6 +139,7 @@ class SpecTail {
     const lines = new LogLines();
     const { follow, signal } = this.#options;
     const query = follow ? FROM_THE_FIRST : {};
+    let first = true;
     try {
       for await (const item of this.#session.readLog(task.id, { query, signal })) {
         switch (item.type) {
@@ -147,8 +148,10 @@ class SpecTail {
             break;
           case 'begin':
             for (const line of lines.flush()) await this.#line(prefix, line.text, line.at);
-            if (item.attempt > 1 || item.delivery > 1)
+            // A later one is announced by a note.
+            if (first && (item.attempt > 1 || item.delivery > 1))
               await this.#remark(prefix, `attempt ${item.attempt}, on ${item.node}`);
+            first = false;
             break;
           case 'gap':
             await this.#remark(prefix, `${item.to - item.offset} bytes are gone`);
