@@ -3,7 +3,7 @@
  * unique until the host restarts. Linux only: everything here reads `/proc`. The reads do not touch a disk, so they are
  * synchronous: a round trip through Node's thread pool costs more.
  */
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -82,13 +82,4 @@ export function processStartTicks(pid: number): number | undefined {
 export function isProcessAlive(identity: ProcessIdentity): boolean {
   const stat = readProcessStat(identity.pid);
   return stat !== undefined && stat.startTicks === identity.startTicks && stat.state !== 'Z' && stat.state !== 'X';
-}
-
-/** Random per boot of the host; undefined where there is none. */
-export function bootId(): string | undefined {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-  } catch {
-    return undefined;
-  }
 }
