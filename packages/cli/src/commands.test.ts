@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clusterView, NODE_ID, nodeView, SPEC_ID, StubApi, specView, T0, TASK_ID, taskView } from '@boi/client/testing';
-import { BoiError, type LogEvent, type SpecEvent } from '@boi/core';
+import { BoiError, type LogEvent, mintedAt, type SpecEvent, type SpecId } from '@boi/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stripped } from './output/width.ts';
 import { Captured, Home, type RunOptions } from './testing/harness.ts';
@@ -557,5 +557,15 @@ describe('changes', () => {
     const done = await run(['spec', 'show', 'nightly']);
     expect(done.code).toBe(5);
     expect(done.stderr).toContain(`nightly (${SPEC_ID})`);
+  });
+
+  it('tells specs of one name apart by their age, and says what shows their states', async () => {
+    api.on('spec.show', () => {
+      throw new BoiError('ambiguous-name', '2 specs are called "nightly": give the id', {
+        details: { candidates: [SPEC_ID] },
+      });
+    });
+    const done = await run(['spec', 'show', 'nightly'], { now: mintedAt(SPEC_ID as SpecId) + 125_000 });
+    expect(done.stderr).toContain(`  ${SPEC_ID}, made 2m ago\n  \`boi-node spec list --name NAME\``);
   });
 });

@@ -1,8 +1,10 @@
 /** Errors for people, on standard error, and their exit codes. The one place where an error leaves the command. */
 import { BoiError, ERROR_CODES, type ErrorCode, type Issue } from '@boi/core/errors';
+import { isId, mintedAt } from '@boi/core/ids';
 import { escapeName } from '@boi/core/names';
 import type { Io } from './io.ts';
 import { colourOf, painter } from './output/paint.ts';
+import { relative } from './output/time.ts';
 import { forTerminal } from './output/width.ts';
 
 /** Ctrl-C ended the wait, not the work: 128 + SIGINT, as shells have it. */
@@ -36,7 +38,7 @@ export function reportFailure(error: unknown, io: Io): number {
   }
   for (const issue of failure.issues) io.stderr.write(`${forTerminal(issueLine(issue))}\n`);
   io.stderr.write(`${paint.red('boi-node:')} ${forTerminal(failure.message)}\n`);
-  for (const line of hints(failure)) io.stderr.write(`  ${line}\n`);
+  for (const line of hints(failure, io.now())) io.stderr.write(`  ${line}\n`);
   return ERROR_CODES[failure.code].exit;
 }
 
@@ -48,11 +50,14 @@ function issueLine(issue: Issue): string {
     : issue.message;
 }
 
-function hints(failure: Failure): string[] {
+function hints(failure: Failure, now: number): string[] {
   const { candidates, requestId } = failure.details;
   const lines: string[] = [];
   if (Array.isArray(candidates)) {
-    for (const candidate of candidates.slice(0, 20)) lines.push(escapeName(candidateText(candidate)));
+    for (const candidate of candidates.slice(0, 20)) lines.push(escapeName(candidateText(candidate, now)));
+    // Whoever runs a file again and again knows the specs of its name by their age and state alone.
+    if (candidates.some((candidate) => isId(candidate, 'spec')))
+      lines.push('`boi-node spec list --name NAME` shows them with their states, newest first');
   }
   if (failure.code === 'unreachable') lines.push('is a node running there? see `boi-node doctor`');
   if (failure.code === 'unauthenticated' && !failure.message.includes('user reissue'))
@@ -62,7 +67,8 @@ function hints(failure: Failure): string[] {
   return lines;
 }
 
-function candidateText(candidate: unknown): string {
+function candidateText(candidate: unknown, now: number): string {
+  if (isId(candidate)) return `${candidate}, made ${relative(mintedAt(candidate), now)}`;
   if (typeof candidate === 'string') return candidate;
   const { id, name } = candidate as { id?: unknown; name?: unknown };
   return name === undefined ? String(id) : `${String(name)} (${String(id)})`;
