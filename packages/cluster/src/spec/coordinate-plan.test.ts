@@ -47,6 +47,18 @@ describe('a plan', () => {
     expect(plan.toStop('success')).toEqual([1]);
   });
 
+  test('what ends otherwise than planned makes it stale: a skip that follows from a failure, and a cancel that was sent before', () => {
+    const tasks = [{}, { needs: [1] }];
+    const made = (outcome: Outcome, byFailure?: boolean) => {
+      const plan = new CoordinatePlan(tasks, new Map([[1, { outcome: 'failed' }]]), blocked(2));
+      plan.onResult(2, { outcome, ...(byFailure === undefined ? {} : { byFailure }) });
+      return plan.stale;
+    };
+    expect(made('cancelled')).toBe(true);
+    expect(made('skipped')).toBe(true);
+    expect(made('skipped', true)).toBe(false);
+  });
+
   test('knows which results have outputs', () => {
     const plan = new CoordinatePlan([{}, {}], new Map([[1, { outcome: 'succeeded', hasOutputs: true }]]), blocked(2));
     expect([plan.hasOutputs(1), plan.hasOutputs(2)]).toEqual([true, false]);

@@ -37,6 +37,7 @@ export class CoordinatePlan {
   readonly #ended: Uint8Array;
   #endedCount = 0;
   #failed = false;
+  #stale = false;
   /** Of the tasks with a result: kept up, since they are asked for with every change. */
   readonly #counts: Record<Outcome, number> = {
     succeeded: 0,
@@ -75,6 +76,14 @@ export class CoordinatePlan {
     return this.#dag.size;
   }
 
+  /**
+   * A task has ended otherwise than the plan had it, and what was made of that stands no more: its needs made it one to be skipped
+   * while a cancel of it, sent before that was known, was still under way.
+   */
+  get stale(): boolean {
+    return this.#stale;
+  }
+
   /** Tasks with a result in the store. */
   get ended(): number {
     return this.#endedCount;
@@ -110,7 +119,8 @@ export class CoordinatePlan {
   onResult(index: number, result: SeenResult): void {
     if (this.#ended[index] !== 0) return;
     this.#note(index, result);
-    this.#blocked.delete(index);
+    const planned = this.#dag.endingOf(index);
+    if (planned !== undefined && !isSame(planned, endingOf(result))) this.#stale = true;
     const { ready, skipped } = this.#dag.onResult(index, endingOf(result));
     this.#take(ready, skipped);
   }
@@ -172,6 +182,10 @@ export class CoordinatePlan {
     for (const index of ready) if (this.#blocked.has(index)) this.#ready.push(index);
     for (const { index, skippedByFailure } of skipped) this.#skips.push({ index, byFailure: skippedByFailure });
   }
+}
+
+function isSame(a: Ending, b: Ending): boolean {
+  return a.outcome === b.outcome && (a.skippedByFailure === true) === (b.skippedByFailure === true);
 }
 
 function endingOf({ outcome, byFailure }: SeenResult): Ending {

@@ -80,7 +80,7 @@ export class Coordination {
   }
 
   get planned(): boolean {
-    return this.#plan !== undefined;
+    return this.#plan?.stale === false;
   }
 
   /** The plan is made anew before the next move. */
@@ -125,7 +125,7 @@ export class Coordination {
       this.#signal.throwIfAborted();
       const plan = this.#plan;
       const header = this.#fence.header?.record;
-      if (plan === undefined || header === undefined) return 0;
+      if (plan === undefined || plan.stale || header === undefined) return 0;
       if (plan.failed && header.failure === 'fail-fast' && header.failing !== true) {
         if (!(await this.#put({ ...header, counts: specCounts(plan.counts()), failing: true }))) return 0;
         continue;
@@ -142,7 +142,7 @@ export class Coordination {
     }
     const plan = this.#plan;
     const header = this.#fence.header;
-    if (plan === undefined || header === undefined) return 0;
+    if (plan === undefined || plan.stale || header === undefined) return 0;
     return plan.complete ? this.#finalize(plan, header) : this.#wait(plan, header.record);
   }
 

@@ -7,6 +7,7 @@ import { StoreMembership } from '../membership/membership.ts';
 import { codecs, SCHEMA_VERSION } from '../records.ts';
 import { fixture, nodeRecord, put, testNode } from '../testing/fixtures.ts';
 import { SpecRig } from '../testing/spec-rig.ts';
+import { TestCluster } from '../testing/test-cluster.ts';
 import { dispatcherGone } from './spec-ref.ts';
 
 test('a dispatcher that the membership has not heard of yet is not taken for gone', async () => {
@@ -66,6 +67,45 @@ test('the end of a spec is told once, also when the answer to its last transacti
   ]);
   expect(rig.node(1).coordinators.size).toBe(0);
   await rig.stop();
+});
+
+test('what needs a task that was cancelled is not run for a failure, though the view had the task skipped for one (seed 711451)', async () => {
+  const cluster = new TestCluster();
+  const { node, store, runner } = await cluster.join(1, {
+    script: ({ definition }) =>
+      definition.ref === 'fails'
+        ? { durationMs: 1_000, report: { outcome: 'failed', exitCode: 1 } }
+        : { durationMs: 10 },
+  });
+  const run = 'true';
+  const spec = await cluster.dispatch({
+    tasks: [
+      { ref: 'fails', run, when: 'always' },
+      { ref: 'cancelled', run, needs: ['fails'] },
+      { ref: 'notes', run, needs: ['fails'], when: 'failure' },
+      { ref: 'cleans', run, needs: ['cancelled', 'notes'], when: 'failure' },
+    ],
+  });
+  await cluster.clock.until(() => runner.running.length === 1, 5_000, 'the first runs');
+  // The cancel is lost on its way, and sent again when the task has failed.
+  const cancelled = cluster.keys.result(spec.id as never, cluster.task(spec, 2));
+  let sent = 0;
+  store.plan = {
+    call: (call) =>
+      call.method === 'batch' && JSON.stringify(call.batch.items).includes(cancelled) && sent++ === 0
+        ? { dropRequest: true }
+        : undefined,
+  };
+  await cluster.wait(node.api.cancelSpec(node.snapshot().cluster.defaultProject, spec.id as never));
+  const results = await cluster.untilDone(spec);
+  expect(sent).toBe(2);
+  expect([1, 2, 3, 4].map((index) => results.get(cluster.task(spec, index))?.outcome)).toEqual([
+    'failed',
+    'cancelled',
+    'succeeded',
+    'skipped',
+  ]);
+  await cluster.stop();
 });
 
 test('a spec whose coordination goes away and comes back at once is coordinated on', async () => {
