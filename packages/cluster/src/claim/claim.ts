@@ -20,6 +20,7 @@ import { Bell } from '../base/bell.ts';
 import type { Change } from '../base/mirror.ts';
 import type { QueueEntry } from '../records.ts';
 import { type Candidate, type Pick, planClaims } from './claim-plan.ts';
+import { companyMs } from './claim-spacing.ts';
 import { LookAhead, type LookAheadOptions } from './look-ahead.ts';
 import { CLAIM_EVENTS, Claimer, type ClaimerOptions } from './make-claims.ts';
 import { Misfits } from './misfits.ts';
@@ -54,6 +55,8 @@ export class ClaimLoop {
   #comparedMono = Number.NEGATIVE_INFINITY;
   #passedOver: ReadonlyMap<TaskId, number> = new Map();
   #served: ReadonlyMap<ProjectId, number> = new Map();
+  /** When the last claims were sent. */
+  #claimedMono = Number.NEGATIVE_INFINITY;
   #notBeforeMono = Number.NEGATIVE_INFINITY;
   readonly #bell: Bell;
   readonly #misfits: Misfits;
@@ -137,11 +140,14 @@ export class ClaimLoop {
     // What waits behind an audit is as good as not looked at: another node may take it.
     const audited = events.hasRoom(CLAIM_EVENTS);
     if (!audited) this.#awaitRoom();
-    if (mayClaim() && audited && this.#beatMono >= this.#notBeforeMono) {
+    const allowed = mayClaim() && audited && this.#beatMono >= this.#notBeforeMono;
+    const waitMs = allowed ? this.#companyMs() : 0;
+    if (allowed && waitMs === 0) {
       const picks = this.#plan();
       await this.#sending(() => this.#lookAhead.handBackLate());
       await this.#sending(() => this.#misfits.handOver());
       if (picks.length > 0) {
+        this.#claimedMono = deps.ctx.clock.mono();
         const pauseMs = await this.#sending(() => this.#claimer.claim(picks));
         if (pauseMs !== undefined) this.#notBeforeMono = deps.ctx.clock.mono() + pauseMs;
         this.#bell.ring();
@@ -152,9 +158,9 @@ export class ClaimLoop {
       this.#comparedMono = this.#beatMono;
       runs.missing(queue);
     }
-    if (audited) this.#scanned = considered;
+    if (audited && waitMs === 0) this.#scanned = considered;
     turned();
-    return nextMs;
+    return waitMs === 0 ? nextMs : Math.min(nextMs ?? waitMs, waitMs);
   }
 
   /** The loop goes on turning meanwhile: it is not hung, and keeps its lease. */
@@ -176,6 +182,21 @@ export class ClaimLoop {
       this.#sentMono = undefined;
       this.#beatMono = clock.mono();
     }
+  }
+
+  #companyMs(): number {
+    const { deps, held, queue, capacity } = this.#options;
+    const { clock, config } = deps.ctx;
+    return companyMs({
+      sinceMs: clock.mono() - this.#claimedMono,
+      spacingMs: config.claimSpacingMs,
+      held: held.size,
+      ahead: held.waits,
+      queued: queue.queued,
+      batchMax: BATCH_MAX,
+      busySlots: held.busySlots,
+      capacity,
+    });
   }
 
   #plan(): readonly Pick[] {
