@@ -35,6 +35,27 @@ describe('replies that are lost', () => {
     expect(starts()).toHaveLength(1);
   });
 
+  test('a claim that was marked to be cancelled before it could be sent again keeps its fence (seed 741084)', async () => {
+    const node = await cluster.join(1, { script: takes(100) });
+    let claims = 0;
+    node.store.plan = {
+      call: ({ method }) => (method === 'batch' && claims++ === 0 ? { dropReply: true } : undefined),
+    };
+    const spec = await cluster.dispatch({ tasks: tasks(1) });
+    await cluster.clock.until(() => claims === 1, 10_000, 'the claim is sent');
+    const { kv } = await cluster.store.get(cluster.keys.queue(node.id, cluster.task(spec)));
+    const { defaultProject } = node.node.snapshot().cluster;
+    const shown = async () => (await node.node.api.task(defaultProject, cluster.task(spec))).fence;
+    for (let times = 0; times < 2; times++) {
+      await cluster.wait(node.node.api.cancelTask(defaultProject, cluster.task(spec)));
+      expect(await cluster.wait(shown())).toBe(kv?.modRevision);
+    }
+    const results = await cluster.untilDone(spec);
+    expect([...results.values()]).toMatchObject([{ outcome: 'cancelled', fence: kv?.modRevision }]);
+    expect(node.events.filter(({ kind }) => kind === 'task.claimed')).toMatchObject([{ fence: kv?.modRevision }]);
+    expect(starts()).toEqual([]);
+  });
+
   test('every task still runs once and has one result', async () => {
     await cluster.joinAll(2, { script: takes(100) });
     const spec = await cluster.dispatch({ tasks: tasks(20) });

@@ -3,6 +3,7 @@
  * version or shape is refused with a typed error, never guessed at. Fields at their neutral value are left out.
  */
 import { BoiError, type NodeId, type Outcome, type ProjectId, type SpecId, type TaskId } from '@boi/core';
+import type { Revision } from '@boi/store';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 
@@ -209,7 +210,8 @@ export const QueueEntry = Type.Object({
   claim: opt(ClaimRecord),
   /** The lock slot this claim holds. */
   lockSlot: opt(Nat),
-  cancel: opt(Type.Object({ at: Nat, force: opt(Type.Boolean()), actor: opt(Str) })),
+  /** Of a claimed one. `fence`: the revision that claimed it, which the mark has replaced; absent: marked by a version before this was kept. */
+  cancel: opt(Type.Object({ at: Nat, fence: opt(Str), force: opt(Type.Boolean()), actor: opt(Str) })),
   moves: opt(Type.Array(MoveRecord)),
   history: opt(Type.Array(HistoryRecord)),
   /** Why no node can run it, for entries under `unassigned` and claimed ones nobody can adopt. */
@@ -322,6 +324,11 @@ export const codecs = {
 export interface Stored<T> {
   readonly key: string;
   readonly record: T;
-  readonly createRevision: import('@boi/store').Revision;
-  readonly modRevision: import('@boi/store').Revision;
+  readonly createRevision: Revision;
+  readonly modRevision: Revision;
+}
+
+/** The fence of a claimed entry: the revision that claimed it, which a cancel mark keeps when it replaces it. */
+export function fenceOf({ record, modRevision }: Pick<Stored<QueueEntry>, 'record' | 'modRevision'>): Revision {
+  return (record.cancel?.fence as Revision | undefined) ?? modRevision;
 }

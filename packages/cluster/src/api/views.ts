@@ -14,14 +14,15 @@ import type {
 import { formatDuration, taskId } from '@boi/core';
 import type { Member, MembershipSnapshot } from '../membership/membership-types.ts';
 import type { QueueOwner } from '../placement/queue-scan.ts';
-import type {
-  BlockedRecord,
-  LoadRecord,
-  NodeConfRecord,
-  QueueEntry,
-  ResultRecord,
-  SpecHeader,
-  Stored,
+import {
+  type BlockedRecord,
+  fenceOf,
+  type LoadRecord,
+  type NodeConfRecord,
+  type QueueEntry,
+  type ResultRecord,
+  type SpecHeader,
+  type Stored,
 } from '../records.ts';
 import type { LogPlace } from './api-types.ts';
 
@@ -117,7 +118,7 @@ export function taskView(
     ...(owner === undefined ? {} : { node: nodeRef(owner, snapshot) }),
     attempt: record.attempt,
     deliveries: record.deliveries,
-    ...(record.claim === undefined ? {} : { fence: entry.modRevision, claimedAt: record.claim.at }),
+    ...(record.claim === undefined ? {} : { fence: fenceOf(entry), claimedAt: record.claim.at }),
     ...(record.notBefore === undefined ? {} : { notBefore: record.notBefore }),
     ...(record.cancel === undefined ? {} : { cancelling: true }),
     ...(record.moves === undefined ? {} : { moves: record.moves }),

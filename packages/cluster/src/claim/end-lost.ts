@@ -4,6 +4,7 @@
  */
 import type { Committer } from '../commit/commit.ts';
 import type { NodeDeps } from '../deps.ts';
+import { fenceOf } from '../records.ts';
 import type { Candidate } from './claim-plan.ts';
 import { type HeldTasks, newHeld } from './held.ts';
 import type { OwnQueue } from './own-queue.ts';
@@ -33,14 +34,15 @@ export class LostClaims {
   /** Answers whether it is one to be ended. */
   end({ task, stored }: Candidate): boolean {
     const { deps, held, committer } = this.#options;
-    const { record, key, modRevision } = stored;
-    const { claim, cancel, deliveries } = record;
+    const { record: entry, key, modRevision: revision } = stored;
+    const { claim, cancel, deliveries } = entry;
     if (claim === undefined) return false;
     const poison = deliveries >= deps.ctx.config.deliveriesMax;
     if (cancel === undefined && !poison) return false;
     const { incarnationRevision: incarnation } = deps.membership.snapshot();
     const { nonce } = claim;
-    const lost = newHeld({ task, key, nonce, fence: modRevision, incarnation, entry: record, phase: 'ended' });
+    const fence = fenceOf(stored);
+    const lost = newHeld({ task, key, nonce, fence, revision, incarnation, entry, phase: 'ended' });
     held.add(lost);
     if (cancel === undefined) committer.addPoison(lost);
     else committer.add(lost, { outcome: 'cancelled', endedAt: deps.ctx.clock.now(), tail: '', logBytes: 0 });

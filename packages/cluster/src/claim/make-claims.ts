@@ -20,7 +20,7 @@ import type { Intents } from '../events/events.ts';
 import { FENCE_UNKNOWN } from '../events/settle-intent.ts';
 import { lastPart } from '../keys.ts';
 import type { MembershipSnapshot } from '../membership/membership-types.ts';
-import { codecs, type QueueEntry } from '../records.ts';
+import { codecs, fenceOf, type QueueEntry } from '../records.ts';
 import { gotten } from '../spec/spec-ref.ts';
 import { claimCompares } from './claim-compares.ts';
 import type { Pick } from './claim-plan.ts';
@@ -149,8 +149,9 @@ export class Claimer {
       if (held.get(task) !== undefined) continue;
       const incarnation = held.takeRefused(task, claim.nonce);
       if (incarnation === undefined) continue;
-      deps.ctx.log.info({ task, fence: after.modRevision }, 'a claim that had been refused was applied after all');
-      const claimed = { task, key, nonce: claim.nonce, fence: after.modRevision, incarnation, entry: after.record };
+      const { record: entry, modRevision: revision } = after;
+      const claimed = { task, key, nonce: claim.nonce, fence: fenceOf(after), revision, incarnation, entry };
+      deps.ctx.log.info({ task, fence: claimed.fence }, 'a claim that had been refused was applied after all');
       deps.ctx.events.happened({ kind: 'task.claimed', ...claimFacts(deps.self, this.#hold(claimed)) });
       queue.reconsider(task);
     }
@@ -187,8 +188,7 @@ export class Claimer {
     const { deps, held, runs, locks, queue } = this.#options;
     const { ctx } = deps;
     const { task } = item.pick.candidate;
-    let entry = item.entry;
-    let fence = revision;
+    let stands = { record: item.entry, modRevision: revision };
     if (answer.outcome === 'refused') {
       const read = gotten(codecs.entry, answer.answers[0]);
       // A copy of the request that was applied since is known already when this answer was long under way.
@@ -211,15 +211,16 @@ export class Claimer {
           });
         return !lockTaken;
       }
-      entry = found.record;
-      fence = found.modRevision;
+      stands = found;
     }
+    const fence = fenceOf(stands);
     ctx.events.happened({ kind: 'task.claimed', ...this.#facts(item, fence) }, intents, i);
     // The mirror may be ahead of this answer: a cancel mark may be known already, or that the task was taken away.
     const known = queue.entry(task);
     if (known === undefined) return true;
-    const ahead = compareRevisions(known.modRevision, fence) > 0;
+    const ahead = compareRevisions(known.modRevision, stands.modRevision) > 0;
     if (ahead && known.record.claim?.nonce !== nonce) return true;
+    const { record: entry, modRevision } = ahead ? known : stands;
     const header = entry.single && answer.outcome === 'applied' ? headerIn(answer.answers) : undefined;
     const claim = this.#hold({
       task,
@@ -227,8 +228,8 @@ export class Claimer {
       nonce,
       fence,
       incarnation: snapshot.incarnationRevision,
-      entry: ahead ? known.record : entry,
-      revision: ahead ? known.modRevision : fence,
+      entry,
+      revision: modRevision,
       ...(header === undefined ? {} : { header }),
     });
     // Cancelled already: it ends without waiting for a slot.

@@ -103,9 +103,11 @@ const EVIDENCE: Partial<Record<EventKind, Evidence>> = {
 async function claimed(reader: Reader, event: BoiEvent, { entry = '', nonce }: EventTrace) {
   const { kv } = await reader.store.get(entry);
   const record = kv === undefined ? undefined : codecs.entry.decode(kv.key, kv.value);
-  // Marked to be cancelled since, its revision is not the claim's any more.
-  if (kv !== undefined && record?.claim?.nonce === nonce)
-    return withFence(event, record?.cancel === undefined ? kv.modRevision : FENCE_UNKNOWN);
+  if (kv !== undefined && record?.claim !== undefined && record.claim.nonce === nonce) {
+    // A mark of a version that did not keep the fence has replaced it.
+    const { cancel } = record;
+    return withFence(event, cancel === undefined ? kv.modRevision : (cancel.fence ?? FENCE_UNKNOWN));
+  }
   const { attempt, delivery, executor } = facts(event);
   const isIt = (one: { readonly node?: string; readonly attempt: number; readonly delivery?: number }) =>
     one.node === executor && one.attempt === attempt && one.delivery === delivery;

@@ -10,7 +10,7 @@ import { absent, type Compare, exists, type Txn, unchanged } from '@boi/store';
 import type { Keys } from '../keys.ts';
 import { placementFactsOf } from '../placement/placement.ts';
 import type { Placer } from '../placement/placement-types.ts';
-import { codecs, type HistoryRecord, type QueueEntry, type ResultRecord, type Stored } from '../records.ts';
+import { codecs, fenceOf, type HistoryRecord, type QueueEntry, type ResultRecord, type Stored } from '../records.ts';
 import { carriedHistory, newEntry, unrunResult } from './task-entry.ts';
 
 export interface ReleaseOptions {
@@ -96,7 +96,12 @@ export function stopEntryItem(
     };
   }
   if (record.cancel !== undefined && (record.cancel.force === true || !force)) return undefined;
-  const cancel = { at: nowMs, ...(force ? { force } : {}), ...(actor === undefined ? {} : { actor }) };
+  const cancel = {
+    at: nowMs,
+    fence: fenceOf(entry),
+    ...(force ? { force } : {}),
+    ...(actor === undefined ? {} : { actor }),
+  };
   return {
     compares: [unchanged(entry.key, entry.modRevision)],
     success: [{ op: 'put', key: entry.key, value: codecs.entry.encode({ ...record, cancel }) }],

@@ -19,7 +19,7 @@ import type { Foretold } from '../events/cluster-event.ts';
 import { lastPart } from '../keys.ts';
 import { placementFactsOf, routedTaskOf } from '../placement/placement.ts';
 import { batches, type PlannedMove, planMove, sendMoves } from '../placement/send-moves.ts';
-import { type Codec, codecs, type QueueEntry, type ResultRecord, type Stored } from '../records.ts';
+import { type Codec, codecs, fenceOf, type QueueEntry, type ResultRecord, type Stored } from '../records.ts';
 import { readHeader, stored } from '../spec/spec-ref.ts';
 import { isDead } from './dead.ts';
 import { afterlife, END_OPS_MAX, endLostTxn } from './lost-claim.ts';
@@ -37,6 +37,8 @@ interface Ended {
   readonly entry: QueueEntry;
   readonly source: string;
   readonly fence: Revision;
+  /** Of the entry, to compare. */
+  readonly revision: Revision;
   readonly result: ResultRecord;
   readonly txn: ReturnType<typeof endLostTxn>;
 }
@@ -119,7 +121,8 @@ async function plan({ deps, dead, expelled }: Adopting, kvs: readonly KeyValue[]
         task,
         source: entry.key,
         entry: entry.record,
-        fence: entry.modRevision,
+        fence: fenceOf(entry),
+        revision: entry.modRevision,
         result: next.result,
         txn,
       });
@@ -178,10 +181,10 @@ async function endClaims(
   return { applied, refused, stopped: false };
 }
 
-function endedEvents(dead: NodeId, { task, source, entry, fence, result }: Ended): Foretold[] {
+function endedEvents(dead: NodeId, { task, source, entry, fence, revision, result }: Ended): Foretold[] {
   return resultEvents(
     dead,
-    { task, spec: specOf(task), project: entry.prj, entry, key: source, revision: fence, fence },
+    { task, spec: specOf(task), project: entry.prj, entry, key: source, revision, fence },
     result,
   );
 }

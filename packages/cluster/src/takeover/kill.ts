@@ -17,6 +17,7 @@ import { placementFactsOf, routedTaskOf } from '../placement/placement.ts';
 import type { QueueOwner } from '../placement/queue-scan.ts';
 import { planMove, sendMoves } from '../placement/send-moves.ts';
 import {
+  fenceOf,
   HISTORY_MAX,
   type HistoryRecord,
   type QueueEntry,
@@ -52,7 +53,7 @@ export async function killClaim(
     const all = [...history, killed].slice(-HISTORY_MAX);
     const result: ResultRecord =
       record.cancel === undefined
-        ? { ...poisonResult(owner, { entry: record, fence: stored.modRevision }, nowMs), history: all }
+        ? { ...poisonResult(owner, { entry: record, fence: fenceOf(stored) }, nowMs), history: all }
         : { v: SCHEMA_VERSION, outcome: 'cancelled', endedAt: nowMs, attempt, delivery, history: all };
     return endKilled(
       deps,
@@ -83,7 +84,7 @@ async function endKilled(
   const { key, record: entry, modRevision: revision } = stored;
   const events = resultEvents(
     owner,
-    { task, spec: specOf(task), project: entry.prj, entry, key, revision, fence: revision },
+    { task, spec: specOf(task), project: entry.prj, entry, key, revision, fence: fenceOf(stored) },
     result,
   );
   const answer = await ctx.events.bringing(

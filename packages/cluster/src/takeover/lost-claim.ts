@@ -9,6 +9,7 @@ import type { Keys } from '../keys.ts';
 import { heldLock, unclaimed } from '../placement/move.ts';
 import {
   codecs,
+  fenceOf,
   HISTORY_MAX,
   type HistoryRecord,
   type QueueEntry,
@@ -23,7 +24,7 @@ export type Afterlife =
   | { readonly kind: 'end'; readonly result: ResultRecord };
 
 export function afterlife(dead: NodeId, stored: Stored<QueueEntry>, deliveriesMax: number, nowMs: number): Afterlife {
-  const { record, modRevision: fence } = stored;
+  const { record } = stored;
   const { claim, cancel, attempt, deliveries, history = [] } = record;
   if (claim === undefined) return { kind: 'move', entry: record, claimed: false };
   const lost: HistoryRecord = { attempt, delivery: deliveries, node: dead, at: nowMs, end: 'lost' };
@@ -39,7 +40,9 @@ export function afterlife(dead: NodeId, stored: Stored<QueueEntry>, deliveriesMa
     };
     return { kind: 'end', result };
   }
-  if (deliveries >= deliveriesMax) return { kind: 'end', result: poisonResult(dead, { entry: record, fence }, nowMs) };
+  if (deliveries >= deliveriesMax) {
+    return { kind: 'end', result: poisonResult(dead, { entry: record, fence: fenceOf(stored) }, nowMs) };
+  }
   return { kind: 'move', entry: unclaimed(record, lost), claimed: true };
 }
 
