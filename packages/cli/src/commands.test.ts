@@ -152,7 +152,7 @@ describe('spec dispatch', () => {
     api.on('spec.dispatch', () => accepted);
     api.on('spec.tasks', () => ({ items: [taskView({ state: 'running' })] }));
     const failed = { state: 'failed', endedAt: T0 + 2_000 } as const;
-    api.on('task.show', () => taskView({ ...failed, startedAt: T0, message: 'verify command 2 exited 1' }));
+    api.on('task.show', () => taskView({ ...failed, startedAt: T0, message: 'verify command 2 exited 1\nand more' }));
     const { startedAt: _, ...unstarted } = taskView({ id: other, ref: 'key', ...failed, message: 'no secret `KEY`' });
     api.on('task.log', ({ params, response }) => {
       if (params.tsk === other) throw new BoiError('log-unavailable', 'there is no log');

@@ -184,7 +184,9 @@ class SpecTail {
       task?.startedAt !== undefined && task.endedAt !== undefined
         ? ` after ${elapsed(task.endedAt - task.startedAt)}`
         : '';
-    const why = task?.state !== state || task.message === undefined ? '' : `: ${forTerminal(task.message)}`;
+    // What a plugin said besides is in the output, before this.
+    const [message] = (task?.state === state ? task.message : undefined)?.split('\n') ?? [];
+    const why = message === undefined ? '' : `: ${forTerminal(message)}`;
     return `${paintState(this.#paint, state)}${took}${why}`;
   }
 
