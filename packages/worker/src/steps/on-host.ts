@@ -35,13 +35,13 @@ export class OnHost implements Execution {
 
   async run(
     commands: readonly Command[],
-    { dir }: Workspace,
+    workspace: Workspace,
     env: Readonly<Record<string, string>>,
   ): Promise<Executed> {
     let executed: Executed = {};
     for (const [step, command] of commands.entries()) {
       if (this.#stopGraceMs !== undefined) break;
-      executed = await this.#command(command, step, dir, env);
+      executed = await this.#command(command, step, workspace, env);
       if (executed.ending !== undefined) break;
     }
     return executed;
@@ -50,7 +50,7 @@ export class OnHost implements Execution {
   async #command(
     command: Command,
     step: number,
-    cwd: string,
+    { dir, foreign }: Workspace,
     env: Readonly<Record<string, string>>,
   ): Promise<Executed> {
     const { assignment, clock, table, guard, user, output, onStart, graceMs } = this.#deps;
@@ -58,7 +58,8 @@ export class OnHost implements Execution {
     let root: TreeRoot | undefined;
     const result = await runCommand({
       command,
-      cwd,
+      cwd: dir,
+      ...(foreign === true ? { foreign } : {}),
       env,
       ...(user === undefined ? {} : { user }),
       task,

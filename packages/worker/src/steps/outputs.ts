@@ -3,14 +3,14 @@
  * `[A-Za-z_][A-Za-z0-9_]{0,63}`; the last line of a key counts; blank lines are skipped; a value may hold anything but a
  * line break and NUL. The file is the task's, so it is opened without following links or waiting on a pipe.
  */
-import { close, constants, fstat, open, readFile } from 'node:fs';
+import { close, constants, fstat, open, read } from 'node:fs';
 import { promisify } from 'node:util';
 import type { FailureReason } from '@boi/core';
 
 /** Results live in the store; the same figure bounds a result record. */
 export const OUTPUT_BYTES_MAX = 4_096;
 /** By descriptor: most tasks have no such file, and the handles of `node:fs/promises` cost several times a failed open. */
-const file = { open: promisify(open), stat: promisify(fstat), read: promisify(readFile), close: promisify(close) };
+const file = { open: promisify(open), stat: promisify(fstat), read: promisify(read), close: promisify(close) };
 const LINE = /^([A-Za-z_][A-Za-z0-9_]{0,63})=(.*)$/s;
 
 export interface OutputProblem {
@@ -42,14 +42,28 @@ export async function readOutputs(
     if (owner !== undefined && stat.uid !== owner) {
       return { reason: 'output-missing', message: "BOI_OUTPUT is not the task's own file" };
     }
-    if (stat.size > bytesMax) {
-      return { reason: 'output-too-large', message: `outputs have ${stat.size} bytes; at most ${bytesMax} are kept` };
+    // Not by the size it has: something the task left running may still write to it.
+    const bytes = await readUpTo(fd, bytesMax + 1);
+    if (bytes.length > bytesMax) {
+      const size = Math.max(stat.size, bytes.length);
+      return { reason: 'output-too-large', message: `outputs have ${size} bytes; at most ${bytesMax} are kept` };
     }
-    const parsed = parseOutputs(await file.read(fd));
+    const parsed = parseOutputs(bytes);
     return 'reason' in parsed ? parsed : checkPromised(parsed.outputs, promised);
   } finally {
     await file.close(fd);
   }
+}
+
+async function readUpTo(fd: number, bytesMax: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(bytesMax);
+  let length = 0;
+  while (length < bytesMax) {
+    const { bytesRead } = await file.read(fd, buffer, length, bytesMax - length, null);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return buffer.subarray(0, length);
 }
 
 export function parseOutputs(bytes: Uint8Array): OutputResult {

@@ -12,12 +12,15 @@ import type { TreeRoot } from '../processes/process-scan.ts';
 import type { User } from '../spawn/node-spawn.ts';
 import { spawnProgram } from '../spawn/spawn.ts';
 import type { Exit, Spawned } from '../spawn/spawned.ts';
+import { enteringItself } from './task-user.ts';
 
 const HELD_OPEN_MS = 1_000;
 
 export interface CommandRequest {
   readonly command: Command;
   readonly cwd: string;
+  /** `cwd` is entered by the user itself. */
+  readonly foreign?: boolean;
   readonly env: Readonly<Record<string, string>>;
   /** Run as this user, in no group but its own. */
   readonly user?: User;
@@ -35,9 +38,11 @@ export interface CommandRequest {
 export type CommandResult = (Exit & { readonly heldOpen: boolean }) | { readonly startError: string };
 
 export async function runCommand(request: CommandRequest): Promise<CommandResult> {
-  const argv = typeof request.command === 'string' ? ['/bin/sh', '-c', request.command] : request.command;
+  const asked = typeof request.command === 'string' ? ['/bin/sh', '-c', request.command] : request.command;
+  const { env } = request;
+  const { argv, cwd } =
+    request.foreign === true ? enteringItself(request.cwd, asked) : { argv: asked, cwd: request.cwd };
   const [program = '', ...args] = argv;
-  const { cwd, env } = request;
   let child: Spawned;
   try {
     child = await spawnProgram({ program, args, cwd, env }, request.user);

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { allowedEnvironment, ENV_ALLOWED, taskEnvironment } from './environment.ts';
 import { poolProgram } from './in-pool.ts';
-import { parseOutputs } from './outputs.ts';
+import { parseOutputs, readOutputs } from './outputs.ts';
 
 describe('outputs', () => {
   const parsed = (text: string) => parseOutputs(Buffer.from(text));
@@ -16,6 +16,12 @@ describe('outputs', () => {
     expect(parsed('a=1\n\nb= x=y \r\na=2\n_C9=\n')).toEqual({ outputs: { a: '2', b: ' x=y ', _C9: '' } });
     expect(parsed('')).toEqual({ outputs: undefined });
     expect(parsed('last=no newline')).toEqual({ outputs: { last: 'no newline' } });
+  });
+
+  test('no more is read than may be kept, whatever size the file says it has', async () => {
+    // A regular file of no size, with contents: as one that grows after it was looked at.
+    const found = await readOutputs('/proc/self/maps', [], 100);
+    expect(found).toEqual({ reason: 'output-too-large', message: 'outputs have 101 bytes; at most 100 are kept' });
   });
 
   test('a key named as an object member is a key like any other', () => {

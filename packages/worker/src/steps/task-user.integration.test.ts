@@ -1,11 +1,13 @@
 /** Tasks of another user than the daemon's: what they are, what they cannot reach, and that nothing of them is left. */
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { isProcessAlive, processStartTicks } from '@boi/system';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ProcessRunner } from '../process-runner.ts';
 import { type AssignmentChange, assignment, type Bench, bench } from '../testing/runner-fixture.ts';
-import { findTaskUser, makeWorkRoot, type TaskUser } from './task-user.ts';
+import { enteringItself, findTaskUser, makeWorkRoot, type TaskUser } from './task-user.ts';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -54,6 +56,31 @@ describe.runIf(isRoot)('with a daemon that is root', () => {
     const denied = `! ls ${data} && ! ls ${workDir} && ! touch ${workDir}/mine && ! touch "$(dirname "$BOI_OUTPUT")/../mine"`;
     expect(await run(denied)).toMatchObject({ outcome: 'succeeded' });
     expect(await run('cat logs', { definition: { workdir: data } })).toMatchObject({ outcome: 'failed' });
+  });
+
+  test('it runs in a directory that its spec names, and in none that its user could not enter by itself', async () => {
+    const open = join(workbench.base, 'open-to-all');
+    await mkdir(open, { mode: 0o755 });
+    const there = await run('pwd', { definition: { workdir: open } });
+    expect([there.outcome, there.tail.trim()]).toEqual(['succeeded', open]);
+    // Below a directory of root alone, but itself open: whoever is put there could read what is in it.
+    const inner = join(workbench.base, 'of-root', 'inner');
+    await mkdir(inner, { recursive: true });
+    await chmod(join(workbench.base, 'of-root'), 0o700);
+    await chmod(inner, 0o755);
+    await writeFile(join(inner, 'file'), 'hidden', { mode: 0o644 });
+    expect(await run('cat file', { definition: { workdir: inner } })).toMatchObject({
+      outcome: 'failed',
+      reason: 'workspace-failed',
+      message: expect.stringContaining('is not a directory that nobody can enter'),
+    });
+  });
+
+  test('a directory that was changed for another after it was looked at is entered as the user, too', async () => {
+    const { argv, cwd } = enteringItself(join(workbench.base, 'of-root', 'inner'), ['cat', 'file']);
+    const [program, ...args] = argv;
+    const { uid, gid } = user;
+    await expect(promisify(execFile)(program as string, args, { cwd, uid, gid })).rejects.toMatchObject({ code: 126 });
   });
 
   test('outputs that lead to a file of root are not read', async () => {

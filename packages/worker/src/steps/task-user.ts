@@ -51,6 +51,25 @@ export async function makeWorkRoot(root: string, user: TaskUser | undefined): Pr
   });
 }
 
+/** Whether the user can enter a directory that a spec names; what root can see of it says nothing. */
+export function canEnter(dir: string, { uid, gid }: TaskUser): Promise<boolean> {
+  return run('/bin/sh', ['-c', 'cd -- "$1"', 'sh', dir], { uid, gid, cwd: '/' }).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * The same program, begun in `/`, from where it goes to `dir` itself. A directory that is given to a spawn is entered before the
+ * user is changed, so as root; and whoever is in a directory needs no right to pass through those above it.
+ */
+export function enteringItself(
+  dir: string,
+  argv: readonly string[],
+): { readonly argv: string[]; readonly cwd: string } {
+  return { argv: ['/bin/sh', '-c', 'cd -- "$1" || exit 126; shift; exec "$@"', 'sh', dir, ...argv], cwd: '/' };
+}
+
 /** A directory of the user's own. */
 export async function makeOwned(dir: string, user: TaskUser): Promise<void> {
   await mkdir(dir, { mode: 0o700 });

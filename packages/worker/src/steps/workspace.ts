@@ -7,10 +7,12 @@
 import { mkdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Assignment } from '@boi/core';
-import { makeOwned, removeOwned, type TaskUser } from './task-user.ts';
+import { canEnter, makeOwned, removeOwned, type TaskUser } from './task-user.ts';
 
 export interface Workspace {
   readonly dir: string;
+  /** Named by the spec, and perhaps not one that the task's user may enter. */
+  readonly foreign?: boolean;
   readonly outputPath: string;
   /** Path for a file that goes with the task, beside its outputs. Who writes one lists it in `made`. */
   beside(name: string): string;
@@ -40,7 +42,7 @@ export async function prepareWorkspace(
   { dir, user, apart = false }: WorkspaceOptions,
 ): Promise<WorkspaceResult> {
   const fresh = join(root, workspaceName(assignment));
-  const problem = dir === undefined ? undefined : await workdirProblem(dir);
+  const problem = dir === undefined ? undefined : await workdirProblem(dir, user);
   if (problem !== undefined) return { reason: 'workspace-failed', message: problem };
   if (user !== undefined || apart) return prepareApart(fresh, dir, user);
   const made: string[] = [];
@@ -90,10 +92,14 @@ function apartAt(top: string, dir: string | undefined, user: TaskUser | undefine
       (error: Error) => error,
     );
   const beside = (name: string) => join(top, name);
-  return { dir: dir ?? join(top, 'work'), outputPath: join(top, 'output'), beside, made: [], remove };
+  const foreign = dir !== undefined && user !== undefined;
+  return { dir: dir ?? join(top, 'work'), foreign, outputPath: join(top, 'output'), beside, made: [], remove };
 }
 
-async function workdirProblem(dir: string): Promise<string | undefined> {
+async function workdirProblem(dir: string, user: TaskUser | undefined): Promise<string | undefined> {
+  if (user !== undefined && !(await canEnter(dir, user))) {
+    return `workdir ${dir} is not a directory that ${user.name} can enter on this node`;
+  }
   try {
     return (await stat(dir)).isDirectory() ? undefined : `workdir ${dir} is not a directory on this node`;
   } catch (error) {
