@@ -103,7 +103,9 @@ export class PluginChannel {
 
   /** The error for what gRPC said. */
   failure(error: ServiceError): PluginError {
-    const [reason, more] = meaning(error);
+    const [reason, words] = meaning(error);
+    // Libraries say that there is no such method, and not which.
+    const more = reason === 'wrong-contract' ? `asked for ${SERVICE_NAMES[this.kind]}: ${words}` : words;
     return new PluginError(this.plugin, reason, more, error);
   }
 

@@ -6,6 +6,7 @@
  * read to their ends and go, line by line, into the log, so a talkative plugin never blocks on a full pipe.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { type Clock, sleep } from '@boi/core';
 import type { PluginConfig } from '../config.ts';
@@ -27,6 +28,15 @@ const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL',
 const GROUP_POLL_MS = 20;
 /** After KILL only the kernel's own work is left; longer means a zombie that nobody reaps. */
 const KILLED_GROUP_WAIT_MS = 2_000;
+
+/** The system's own words name the program also where it is the directory that is not there. */
+function whyNot({ command, workdir }: PluginConfig, error: NodeJS.ErrnoException): string {
+  if (workdir !== undefined && statSync(workdir, { throwIfNoEntry: false })?.isDirectory() !== true)
+    return `${workdir}, where it is to run, is no directory`;
+  if (error.code !== 'ENOENT') return error.message;
+  if (!command.includes('/')) return `there is no ${command} in PATH`;
+  return existsSync(command) ? `what the first line of ${command} names is not there` : `there is no ${command}`;
+}
 
 export class PluginProcess {
   readonly pid: number;
@@ -82,7 +92,9 @@ export class PluginProcess {
     });
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
-      child.once('error', (error) => reject(new PluginError(config.name, 'cannot-start', error.message, error)));
+      child.once('error', (error) =>
+        reject(new PluginError(config.name, 'cannot-start', whyNot(config, error), error)),
+      );
     });
     return new PluginProcess(config, child, clock, onLine);
   }

@@ -109,19 +109,36 @@ describe('a plugin that does not start', () => {
     expect(() => supervisor.channel()).toThrow(PluginError);
   });
 
-  test.each(['wrong-major', 'wrong-kind'])('because of a %s is refused and not tried again', async (mode) => {
+  test.each([
+    ['wrong-major', 'it speaks major 2, the node 1'],
+    ['wrong-kind', 'asked for boi.router.v1.RouterService: '],
+  ])('because of a %s is refused and not tried again', async (mode, told) => {
     const supervisor = plugin(mode);
     await supervisor.start();
     const { error } = await lab.reaches(supervisor, 'refused');
-    expect(error).toMatchObject({ reason: 'wrong-contract' });
+    expect(error).toMatchObject({ reason: 'wrong-contract', message: expect.stringContaining(told) });
     await expect(supervisor.untilReady()).rejects.toMatchObject({ reason: 'wrong-contract' });
     expect(lab.crashes).toEqual([]);
   });
 
-  test('because there is no such program says so', async () => {
-    const supervisor = lab.supervisor({ command: '/no/such/program' }, { restartDelayMs: 60_000 });
+  test.each([
+    [{ command: '/no/such/program' }, 'there is no /no/such/program'],
+    [{ command: 'no-such-program' }, 'there is no no-such-program in PATH'],
+    [{ command: 'true', workdir: '/no/such/place' }, '/no/such/place, where it is to run, is no directory'],
+  ])('because it cannot be started says why: %j', async (config, why) => {
+    const supervisor = lab.supervisor(config, { restartDelayMs: 60_000 });
     await supervisor.start();
-    expect((await lab.reaches(supervisor, 'waiting')).error).toMatchObject({ reason: 'cannot-start' });
+    const { error } = await lab.reaches(supervisor, 'waiting');
+    expect(error).toMatchObject({ reason: 'cannot-start', message: expect.stringMatching(new RegExp(`: ${why}$`)) });
+  });
+
+  test('because what runs it is not there says so', async () => {
+    const command = join(lab.directory, 'script');
+    writeFileSync(command, '#!/no/such/interpreter\n', { mode: 0o755 });
+    const supervisor = lab.supervisor({ command }, { restartDelayMs: 60_000 });
+    await supervisor.start();
+    const { error } = await lab.reaches(supervisor, 'waiting');
+    expect(error?.message).toContain(`what the first line of ${command} names is not there`);
   });
 
   test('because its socket path is too long says how long it may be', async () => {
