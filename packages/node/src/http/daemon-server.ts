@@ -14,6 +14,7 @@ import type { RateLimiter } from '../access/rate-limit.ts';
 import type { DaemonConfig } from '../config.ts';
 import type { IdentityDesk } from '../identity/desk.ts';
 import { inTime } from '../identity/in-time.ts';
+import { namedNodes } from '../identity/named-nodes.ts';
 import type { Office } from '../identity/office.ts';
 import type { Peer } from '../identity/peer-call.ts';
 import { auditActor } from '../identity/views.ts';
@@ -63,7 +64,8 @@ export function createDaemonServer({
   limiter,
   office,
 }: DaemonServerDeps): FastifyInstance {
-  const api = lateApi(member);
+  const late = lateApi(member);
+  const api = office === undefined ? late : namedNodes(late, (node) => office.identity.directory.member(node)?.name);
   const tlsOf = (peer: Peer) => office?.tlsOf(peer);
   const relay = new LogRelay({
     api,

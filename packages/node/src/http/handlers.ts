@@ -35,6 +35,16 @@ export function createHandlers({ api, relay, self, version, desk, plugins }: Han
   const node = async (params: Readonly<Record<string, string>>): Promise<NodeId> =>
     (await api.node(params.nod as string)).id as NodeId;
 
+  /** A member that left nothing is not known here, but may be removed by its id. */
+  const nodeIfKnown = async (params: Readonly<Record<string, string>>): Promise<string> => {
+    try {
+      return await node(params);
+    } catch (error) {
+      if (error instanceof BoiError && error.code === 'not-found') return params.nod as string;
+      throw error;
+    }
+  };
+
   return {
     'spec.dispatch': async ({ params, body, reply, caller }) => {
       const request = body as DispatchBody;
@@ -99,7 +109,7 @@ export function createHandlers({ api, relay, self, version, desk, plugins }: Han
       const force = (query as RouteQuery<'node.remove'>).force === true;
       if (desk !== undefined) {
         const remove = async (options: { readonly expelled: boolean }) => api.removeNode(await node(params), options);
-        return desk.removeNode({ node: params.nod as string, force, remove, caller });
+        return desk.removeNode({ node: await nodeIfKnown(params), force, remove, caller });
       }
       if (force) {
         throw new BoiError(
