@@ -13,6 +13,12 @@ function issuesOf(input: ConfigInput): string[] {
   return [];
 }
 
+test.each(['toString', 'constructor', 'hasOwnProperty'])('%s in a file is no setting', (key) => {
+  expect(issuesOf({ file: { path: 'boi.yaml', values: { [key]: 1 } } })).toEqual([
+    expect.stringContaining(`there is no setting \`${key}\``),
+  ]);
+});
+
 describe('precedence', () => {
   const file = { path: '/etc/boi.yaml', values: { slots: 2, name: 'from-file', 'session-ttl': '20s' } };
   const env = { BOI_SLOTS: '3', BOI_NAME: 'from-env' };

@@ -54,7 +54,7 @@ export const envName = (name: SettingName) => `BOI_${name.toUpperCase().replaceA
 export function resolveDaemonConfig(input: ConfigInput): { config: DaemonConfig; provenance: readonly Provenance[] } {
   const issues: Issue[] = [];
   for (const key of Object.keys(input.file?.values ?? {})) {
-    if (!(key in DAEMON_SETTINGS)) {
+    if (!Object.hasOwn(DAEMON_SETTINGS, key)) {
       issues.push({
         path: `/${key}`,
         message: `${input.file?.path}: there is no setting \`${key}\`${didYouMean(key, SETTING_NAMES)}`,

@@ -67,6 +67,16 @@ const rows: readonly Row[] = [
     code: 'bad-request',
   },
   {
+    what: 'field given twice',
+    method: 'POST',
+    path: `${P}/specs`,
+    headers: json,
+    body: '{"source":"a","format":"yaml","source":"b"}',
+    status: 400,
+    code: 'bad-request',
+    names: '/body/source',
+  },
+  {
     what: 'body is empty',
     method: 'POST',
     path: `${P}/specs`,

@@ -19,6 +19,7 @@ import type { Logger } from 'pino';
 import { Type } from 'typebox';
 import type { Caller } from '../access/caller.ts';
 import { type Access, enforceAccess } from '../access/enforce.ts';
+import { readJsonText } from './json-body.ts';
 import {
   BODY_BYTES_MAX,
   CONNECTIONS_MAX,
@@ -138,14 +139,15 @@ export function createServer(options: ServerOptions): FastifyInstance {
 
   const safeJson = app.getDefaultJsonParser('error', 'error');
   app.removeContentTypeParser(['application/json', 'text/plain']);
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    let text = '';
     try {
-      if (body.length > 0) JSON.parse(body as string);
+      if (body.length > 0) text = readJsonText(body as Buffer);
     } catch (error) {
-      done(new BoiError('bad-request', `The body is not JSON: ${(error as Error).message}`));
+      done(error as BoiError);
       return;
     }
-    safeJson(request, body as string, (error, value) => {
+    safeJson(request, text, (error, value) => {
       const poisoned = error !== null && body.length > 0;
       done(poisoned ? new BoiError('bad-request', 'The body has a `__proto__` or `constructor` field.') : error, value);
     });
