@@ -15,6 +15,7 @@ export interface HooksServiceClient extends grpc.Client {
    * Deliver carries events to the plugin and acknowledgements back. The node opens it once the handshake is done and again
    * whenever it broke; it then sends again, in order, everything after the last acknowledged sequence. So an event can
    * arrive more than once (recognize it by `sequence`, or by `id`), but never out of order and, in the audit tier, never not at all.
+   * The node ends a stream on which nothing is acknowledged for 30 s. INVALID_ARGUMENT: a message has no event.
    */
   Deliver(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_boi_hooks_v1_DeliverRequest, _boi_hooks_v1_DeliverResponse__Output>;
   Deliver(options?: grpc.CallOptions): grpc.ClientDuplexStream<_boi_hooks_v1_DeliverRequest, _boi_hooks_v1_DeliverResponse__Output>;
@@ -22,6 +23,7 @@ export interface HooksServiceClient extends grpc.Client {
    * Deliver carries events to the plugin and acknowledgements back. The node opens it once the handshake is done and again
    * whenever it broke; it then sends again, in order, everything after the last acknowledged sequence. So an event can
    * arrive more than once (recognize it by `sequence`, or by `id`), but never out of order and, in the audit tier, never not at all.
+   * The node ends a stream on which nothing is acknowledged for 30 s. INVALID_ARGUMENT: a message has no event.
    */
   deliver(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_boi_hooks_v1_DeliverRequest, _boi_hooks_v1_DeliverResponse__Output>;
   deliver(options?: grpc.CallOptions): grpc.ClientDuplexStream<_boi_hooks_v1_DeliverRequest, _boi_hooks_v1_DeliverResponse__Output>;
@@ -51,6 +53,7 @@ export interface HooksServiceHandlers extends grpc.UntypedServiceImplementation 
    * Deliver carries events to the plugin and acknowledgements back. The node opens it once the handshake is done and again
    * whenever it broke; it then sends again, in order, everything after the last acknowledged sequence. So an event can
    * arrive more than once (recognize it by `sequence`, or by `id`), but never out of order and, in the audit tier, never not at all.
+   * The node ends a stream on which nothing is acknowledged for 30 s. INVALID_ARGUMENT: a message has no event.
    */
   Deliver: grpc.handleBidiStreamingCall<_boi_hooks_v1_DeliverRequest__Output, _boi_hooks_v1_DeliverResponse>;
   

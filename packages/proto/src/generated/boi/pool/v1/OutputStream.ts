@@ -5,7 +5,7 @@
  */
 export const OutputStream = {
   /**
-   * Not set; refused.
+   * Not set; refused, as are values that are not told here.
    */
   OUTPUT_STREAM_UNSPECIFIED: 'OUTPUT_STREAM_UNSPECIFIED',
   /**
@@ -23,7 +23,7 @@ export const OutputStream = {
  */
 export type OutputStream =
   /**
-   * Not set; refused.
+   * Not set; refused, as are values that are not told here.
    */
   | 'OUTPUT_STREAM_UNSPECIFIED'
   | 0

@@ -88,7 +88,8 @@ export interface PoolServiceClient extends grpc.Client {
   /**
    * Spawn starts a task and answers when it runs or could not be started. A second call with the same task and fence starts
    * nothing and answers `already_spawned`, also after a restart of the plugin, and also when the task has ended meanwhile.
-   * A task that cannot be started has ended: it is told by Tail, not by an error. Errors mean: not known, call again.
+   * A task that cannot be started has ended: it is told by Tail, not by an error. UNAVAILABLE: not now, call again. Any other
+   * error ends the claim as one that could not be started, and Release is called.
    * FAILED_PRECONDITION: the task is known under a higher fence; the claim of this one was taken away.
    */
   Spawn(argument: _boi_pool_v1_SpawnRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_pool_v1_SpawnResponse__Output>): grpc.ClientUnaryCall;
@@ -98,7 +99,8 @@ export interface PoolServiceClient extends grpc.Client {
   /**
    * Spawn starts a task and answers when it runs or could not be started. A second call with the same task and fence starts
    * nothing and answers `already_spawned`, also after a restart of the plugin, and also when the task has ended meanwhile.
-   * A task that cannot be started has ended: it is told by Tail, not by an error. Errors mean: not known, call again.
+   * A task that cannot be started has ended: it is told by Tail, not by an error. UNAVAILABLE: not now, call again. Any other
+   * error ends the claim as one that could not be started, and Release is called.
    * FAILED_PRECONDITION: the task is known under a higher fence; the claim of this one was taken away.
    */
   spawn(argument: _boi_pool_v1_SpawnRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_pool_v1_SpawnResponse__Output>): grpc.ClientUnaryCall;
@@ -108,13 +110,15 @@ export interface PoolServiceClient extends grpc.Client {
   
   /**
    * Tail streams what a task writes, from an offset, and at last how it ended. The plugin keeps all output that was not
-   * acknowledged, also over its own restart, so that a node that comes back goes on without a gap or a repeat.
+   * acknowledged, also over its own restart, so that a node that comes back goes on without a gap or a repeat. UNAVAILABLE: the
+   * node opens it again. Any other error means that the run cannot be followed any more: it is lost, and Release is called.
    */
   Tail(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_boi_pool_v1_TailRequest, _boi_pool_v1_TailResponse__Output>;
   Tail(options?: grpc.CallOptions): grpc.ClientDuplexStream<_boi_pool_v1_TailRequest, _boi_pool_v1_TailResponse__Output>;
   /**
    * Tail streams what a task writes, from an offset, and at last how it ended. The plugin keeps all output that was not
-   * acknowledged, also over its own restart, so that a node that comes back goes on without a gap or a repeat.
+   * acknowledged, also over its own restart, so that a node that comes back goes on without a gap or a repeat. UNAVAILABLE: the
+   * node opens it again. Any other error means that the run cannot be followed any more: it is lost, and Release is called.
    */
   tail(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_boi_pool_v1_TailRequest, _boi_pool_v1_TailResponse__Output>;
   tail(options?: grpc.CallOptions): grpc.ClientDuplexStream<_boi_pool_v1_TailRequest, _boi_pool_v1_TailResponse__Output>;
@@ -151,14 +155,16 @@ export interface PoolServiceHandlers extends grpc.UntypedServiceImplementation {
   /**
    * Spawn starts a task and answers when it runs or could not be started. A second call with the same task and fence starts
    * nothing and answers `already_spawned`, also after a restart of the plugin, and also when the task has ended meanwhile.
-   * A task that cannot be started has ended: it is told by Tail, not by an error. Errors mean: not known, call again.
+   * A task that cannot be started has ended: it is told by Tail, not by an error. UNAVAILABLE: not now, call again. Any other
+   * error ends the claim as one that could not be started, and Release is called.
    * FAILED_PRECONDITION: the task is known under a higher fence; the claim of this one was taken away.
    */
   Spawn: grpc.handleUnaryCall<_boi_pool_v1_SpawnRequest__Output, _boi_pool_v1_SpawnResponse>;
   
   /**
    * Tail streams what a task writes, from an offset, and at last how it ended. The plugin keeps all output that was not
-   * acknowledged, also over its own restart, so that a node that comes back goes on without a gap or a repeat.
+   * acknowledged, also over its own restart, so that a node that comes back goes on without a gap or a repeat. UNAVAILABLE: the
+   * node opens it again. Any other error means that the run cannot be followed any more: it is lost, and Release is called.
    */
   Tail: grpc.handleBidiStreamingCall<_boi_pool_v1_TailRequest__Output, _boi_pool_v1_TailResponse>;
   

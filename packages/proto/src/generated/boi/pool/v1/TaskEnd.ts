@@ -11,15 +11,15 @@ export interface TaskEnd {
    */
   'exitCode'?: (number);
   /**
-   * A signal ended it, e.g. `SIGKILL`.
+   * A signal ended it: its name, e.g. `SIGKILL`.
    */
   'signal'?: (string);
   /**
-   * It could not be started; for a person.
+   * It could not be started; for a person, who is shown at most 2 KiB.
    */
   'startFailure'?: (string);
   /**
-   * It is not known how it ended (the plugin or the host went down meanwhile); for a person.
+   * It is not known how it ended (the plugin or the host went down meanwhile); for a person, at most 2 KiB.
    */
   'lost'?: (string);
   /**
@@ -49,15 +49,15 @@ export interface TaskEnd__Output {
    */
   'exitCode'?: (number);
   /**
-   * A signal ended it, e.g. `SIGKILL`.
+   * A signal ended it: its name, e.g. `SIGKILL`.
    */
   'signal'?: (string);
   /**
-   * It could not be started; for a person.
+   * It could not be started; for a person, who is shown at most 2 KiB.
    */
   'startFailure'?: (string);
   /**
-   * It is not known how it ended (the plugin or the host went down meanwhile); for a person.
+   * It is not known how it ended (the plugin or the host went down meanwhile); for a person, at most 2 KiB.
    */
   'lost'?: (string);
   /**

@@ -18,7 +18,7 @@ export interface HandshakeResponse {
    */
   'name'?: (string);
   /**
-   * Its version, at most 64 characters; shown, never compared.
+   * Its version, 1 to 64 printable characters of ASCII; shown, never compared.
    */
   'version'?: (string);
   /**
@@ -44,7 +44,7 @@ export interface HandshakeResponse__Output {
    */
   'name': (string);
   /**
-   * Its version, at most 64 characters; shown, never compared.
+   * Its version, 1 to 64 printable characters of ASCII; shown, never compared.
    */
   'version': (string);
   /**

@@ -27,14 +27,16 @@ export interface RouterServiceClient extends grpc.Client {
   handshake(argument: _boi_router_v1_HandshakeRequest, callback: grpc.requestCallback<_boi_router_v1_HandshakeResponse__Output>): grpc.ClientUnaryCall;
   
   /**
-   * Hint rates candidates for tasks. The node waits 50 ms, since placement waits with it.
+   * Hint rates candidates for tasks. The node waits 50 ms, since placement waits with it. INVALID_ARGUMENT: there are no tasks or
+   * no candidates.
    */
   Hint(argument: _boi_router_v1_HintRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_router_v1_HintResponse__Output>): grpc.ClientUnaryCall;
   Hint(argument: _boi_router_v1_HintRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_boi_router_v1_HintResponse__Output>): grpc.ClientUnaryCall;
   Hint(argument: _boi_router_v1_HintRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_router_v1_HintResponse__Output>): grpc.ClientUnaryCall;
   Hint(argument: _boi_router_v1_HintRequest, callback: grpc.requestCallback<_boi_router_v1_HintResponse__Output>): grpc.ClientUnaryCall;
   /**
-   * Hint rates candidates for tasks. The node waits 50 ms, since placement waits with it.
+   * Hint rates candidates for tasks. The node waits 50 ms, since placement waits with it. INVALID_ARGUMENT: there are no tasks or
+   * no candidates.
    */
   hint(argument: _boi_router_v1_HintRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_router_v1_HintResponse__Output>): grpc.ClientUnaryCall;
   hint(argument: _boi_router_v1_HintRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_boi_router_v1_HintResponse__Output>): grpc.ClientUnaryCall;
@@ -53,7 +55,8 @@ export interface RouterServiceHandlers extends grpc.UntypedServiceImplementation
   Handshake: grpc.handleUnaryCall<_boi_router_v1_HandshakeRequest__Output, _boi_router_v1_HandshakeResponse>;
   
   /**
-   * Hint rates candidates for tasks. The node waits 50 ms, since placement waits with it.
+   * Hint rates candidates for tasks. The node waits 50 ms, since placement waits with it. INVALID_ARGUMENT: there are no tasks or
+   * no candidates.
    */
   Hint: grpc.handleUnaryCall<_boi_router_v1_HintRequest__Output, _boi_router_v1_HintResponse>;
   

@@ -14,7 +14,7 @@ export interface CleanupResponse {
    */
   'keptPath'?: (string);
   /**
-   * The commit that was pushed; empty if nothing was.
+   * The commit that was pushed; empty if nothing was. At most 256 characters, without control characters.
    */
   'pushedVersion'?: (string);
 }
@@ -32,7 +32,7 @@ export interface CleanupResponse__Output {
    */
   'keptPath': (string);
   /**
-   * The commit that was pushed; empty if nothing was.
+   * The commit that was pushed; empty if nothing was. At most 256 characters, without control characters.
    */
   'pushedVersion': (string);
 }

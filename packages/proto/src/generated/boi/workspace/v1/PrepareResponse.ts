@@ -6,7 +6,7 @@
  */
 export interface PrepareResponse {
   /**
-   * Absolute path of the directory.
+   * Absolute path of the directory, which is there; at most 4096 bytes, without control characters.
    */
   'path'?: (string);
   /**
@@ -14,7 +14,7 @@ export interface PrepareResponse {
    */
   'env'?: ({[key: string]: string});
   /**
-   * Which version it is exactly, e.g. the commit. At most 256 characters.
+   * Which version it is exactly, e.g. the commit. At most 256 characters, without control characters: it is an output of the task.
    */
   'version'?: (string);
   /**
@@ -28,7 +28,7 @@ export interface PrepareResponse {
  */
 export interface PrepareResponse__Output {
   /**
-   * Absolute path of the directory.
+   * Absolute path of the directory, which is there; at most 4096 bytes, without control characters.
    */
   'path': (string);
   /**
@@ -36,7 +36,7 @@ export interface PrepareResponse__Output {
    */
   'env': ({[key: string]: string});
   /**
-   * Which version it is exactly, e.g. the commit. At most 256 characters.
+   * Which version it is exactly, e.g. the commit. At most 256 characters, without control characters: it is an output of the task.
    */
   'version': (string);
   /**

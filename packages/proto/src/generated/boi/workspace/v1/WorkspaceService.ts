@@ -67,6 +67,7 @@ export interface WorkspaceServiceClient extends grpc.Client {
   /**
    * Prepare makes the workspace and answers when it can be used. It can take long (a first clone); the node's deadline
    * tells how long it waits. FAILED_PRECONDITION: the source does not exist or is refused, trying again does not help.
+   * UNAVAILABLE: not now, call again. Any other error fails the task on this node, and Cleanup is called.
    */
   Prepare(argument: _boi_workspace_v1_PrepareRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_workspace_v1_PrepareResponse__Output>): grpc.ClientUnaryCall;
   Prepare(argument: _boi_workspace_v1_PrepareRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_boi_workspace_v1_PrepareResponse__Output>): grpc.ClientUnaryCall;
@@ -75,6 +76,7 @@ export interface WorkspaceServiceClient extends grpc.Client {
   /**
    * Prepare makes the workspace and answers when it can be used. It can take long (a first clone); the node's deadline
    * tells how long it waits. FAILED_PRECONDITION: the source does not exist or is refused, trying again does not help.
+   * UNAVAILABLE: not now, call again. Any other error fails the task on this node, and Cleanup is called.
    */
   prepare(argument: _boi_workspace_v1_PrepareRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_workspace_v1_PrepareResponse__Output>): grpc.ClientUnaryCall;
   prepare(argument: _boi_workspace_v1_PrepareRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_boi_workspace_v1_PrepareResponse__Output>): grpc.ClientUnaryCall;
@@ -107,6 +109,7 @@ export interface WorkspaceServiceHandlers extends grpc.UntypedServiceImplementat
   /**
    * Prepare makes the workspace and answers when it can be used. It can take long (a first clone); the node's deadline
    * tells how long it waits. FAILED_PRECONDITION: the source does not exist or is refused, trying again does not help.
+   * UNAVAILABLE: not now, call again. Any other error fails the task on this node, and Cleanup is called.
    */
   Prepare: grpc.handleUnaryCall<_boi_workspace_v1_PrepareRequest__Output, _boi_workspace_v1_PrepareResponse>;
   
