@@ -94,8 +94,9 @@ describe('settings', () => {
     const config = join(home.directory, 'node.yaml');
     await writeFile(config, 'label: { zone: east, gpu: a100 }\netcd: [http://a:1, http://b:1]\nshutdown-drain: 90s\n');
     const { stdout } = await home.run(['config', 'show', '--daemon', '--config', config], {
-      env: { BOI_LISTEN: '[::1]:7440' },
+      env: { BOI_LISTEN: '[::1]:7440', BOI_TOKEN: 'opens-the-door' },
     });
+    expect(stdout).not.toContain('opens-the-door');
     const shown = Object.fromEntries(stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 2)));
     expect(shown).toMatchObject({
       label: 'zone=east,gpu=a100',
@@ -107,6 +108,7 @@ describe('settings', () => {
       'log-bytes': '1GiB',
       'archive-bytes': '100MB',
       'task-user': '-',
+      token: '(hidden)',
     });
   });
 

@@ -9,6 +9,8 @@ import type { Session } from '../session.ts';
 import { SETTING_NAMES, SETTINGS } from '../settings.ts';
 import { readDaemonConfig } from './daemon-config.ts';
 
+const HIDDEN = '(hidden)';
+
 interface Row {
   readonly name: string;
   readonly value?: unknown;
@@ -62,7 +64,9 @@ function ownRows(session: Session): Row[] {
 /** Those without a value, too: what is not set is part of the answer. */
 async function daemonRows(session: Session, args: Args): Promise<Row[]> {
   const { provenance } = await readDaemonConfig(session, args);
-  const set = new Map(provenance.map((row) => [row.name, row]));
+  // Whoever looks over the shoulder must not join with it.
+  const hidden = (row: Row): Row => (row.name === 'token' ? { ...row, value: HIDDEN } : row);
+  const set = new Map(provenance.map((row) => [row.name, hidden(row)]));
   return DAEMON_SETTING_NAMES.map((name): Row => set.get(name) ?? { name, source: 'default' });
 }
 

@@ -107,13 +107,13 @@ async function checkEndpoints(session: Session, endpoints: readonly string[], fi
         if (asFailure(error) === undefined) throw error;
         if (answersWithoutStore(error)) {
           const member = await checkMember(session, endpoint.origin);
-          const level = member.length > 0 ? 'ok' : 'error';
-          findings.push({
-            check: 'address',
-            level,
-            finding: `${endpoint.origin} answers: ${(error as Error).message}`,
-          });
-          findings.push(...member);
+          const finding = `${endpoint.origin} answers`;
+          findings.push(
+            member.length > 0
+              ? { check: 'address', level: 'ok', finding }
+              : { check: 'address', level: 'error', finding: `${finding}: ${(error as Error).message}` },
+            ...member,
+          );
           return;
         }
         findings.push({
