@@ -131,7 +131,9 @@ describe('spec dispatch', () => {
       stdin: SPEC,
       terminal: true,
     });
-    const line = stripped(stderr.trimEnd().split('\n').at(-1) ?? '');
+    // Drawn over the frame before it, if there was time for one.
+    const drawn = stderr.trimEnd().split('\n').at(-1) ?? '';
+    const line = stripped(drawn.split('\x1b[J').at(-1) ?? '');
     expect(line).toMatch(/^x{27}… {2}█{22}▒░ {2}1:05 succeeded {2}20\/20, 19 succeeded, 1 sk.*…$/);
   });
 
@@ -339,6 +341,21 @@ describe('run', () => {
     expect(done.code).toBe(130);
     expect(api.of('spec.cancel')).toHaveLength(1);
     expect(done.stderr).toContain(`cancelling ${SPEC_ID}`);
+  });
+
+  it('tells what is wrong in terms of its flags, not of the file it makes of them', async () => {
+    api.on('spec.dispatch', () => {
+      const issues = [
+        { path: '/tasks/0/requires/cpus', message: '">=" compares numbers, not "x"', line: 1, column: 72 },
+        { path: '/tasks/0/workdir', message: 'must be an absolute path, not "rel"', line: 1, column: 90 },
+      ];
+      throw new BoiError('invalid-spec', 'line 1: /tasks/0/requires/cpus …', { issues });
+    });
+    const done = await run(['run', '--requires', 'cpus=>=x', '--workdir', 'rel', '--', 'true']);
+    expect(done.code).toBe(2);
+    expect(done.stderr).toBe(
+      'boi-node: --requires cpus: ">=" compares numbers, not "x"; --workdir: must be an absolute path, not "rel"\n',
+    );
   });
 
   it('leaves at a second Ctrl-C before the answer, and says that the command may run', async () => {

@@ -7,6 +7,7 @@ import { BoiError } from '@boi/core/errors';
 import type { Args } from '../args.ts';
 import { asFailure, EXIT_DETACHED } from '../fail.ts';
 import { FROM_THE_FIRST } from '../follow/tail.ts';
+import { type WaitingReasons, waitingReasons } from '../follow/waiting.ts';
 import { write } from '../io.ts';
 import type { Session } from '../session.ts';
 import { randomKey } from './spec-dispatch.ts';
@@ -18,6 +19,7 @@ const REF = 'run';
 export async function runCommand(session: Session, args: Args): Promise<number> {
   const body = { source: JSON.stringify(specOf(args)), format: 'json' as const, idempotencyKey: randomKey() };
   let spec: string | undefined;
+  let waiting: WaitingReasons | undefined;
   let interrupts = 0;
   const stop = new AbortController();
   const cancelOnce = (id: string) => {
@@ -38,11 +40,12 @@ export async function runCommand(session: Session, args: Args): Promise<number> 
     spec = answer.id;
     if (interrupts > 0) cancelOnce(spec);
     const task = `${spec}/${REF}`;
-    await stream(session, task, stop.signal);
+    waiting = waitingReasons(session, spec, (line) => session.note(line), stop.signal);
+    await stream(session, task, stop.signal, waiting);
     const ended = await untilEnded(session, spec, task, stop.signal);
     return interrupts > 0 ? EXIT_DETACHED : exitCodeOf(session, ended);
   } catch (error) {
-    if (!stop.signal.aborted) throw error;
+    if (!stop.signal.aborted) throw asFlags(error);
     session.note(
       spec === undefined
         ? `left before the cluster answered: the command may run there; see \`boi-node spec list\``
@@ -50,6 +53,7 @@ export async function runCommand(session: Session, args: Args): Promise<number> 
     );
     return EXIT_DETACHED;
   } finally {
+    waiting?.stop();
     release();
   }
 }
@@ -77,14 +81,32 @@ function specOf(args: Args): object {
   };
 }
 
+/** What is wrong with the spec that was made of the flags, in terms of the flags. */
+function asFlags(error: unknown): unknown {
+  const failure = asFailure(error);
+  if (failure?.code !== 'invalid-spec') return error;
+  const lines = failure.issues.map(({ path, message }) => `${flagOf(path)} ${message}`);
+  return new BoiError('bad-request', lines.join('; '), { cause: error });
+}
+
+function flagOf(path: string): string {
+  const [field, key] = path
+    .replace(/^\/tasks\/0\//, '')
+    .replace(/^\//, '')
+    .split('/');
+  if (field === 'run') return 'the command';
+  return key === undefined ? `--${field}:` : `--${field} ${key}:`;
+}
+
 async function cancel(session: Session, spec: string): Promise<void> {
   await session.client.call('spec.cancel', { params: { prj: session.project, spc: spec }, body: {} });
 }
 
-async function stream(session: Session, task: string, signal: AbortSignal): Promise<void> {
+async function stream(session: Session, task: string, signal: AbortSignal, waiting: WaitingReasons): Promise<void> {
   const { stdout, stderr } = session.io;
   try {
     for await (const item of session.readLog(task, { query: FROM_THE_FIRST, signal })) {
+      waiting.heard();
       if (item.type === 'data') await write(item.stream === 'stdout' ? stdout : stderr, item.bytes);
       else if (item.type === 'gap') session.note(`-- ${item.to - item.offset} bytes are gone`);
       else if (item.type === 'note') session.note(`-- ${item.text}`);

@@ -11,6 +11,7 @@ import { elapsed } from '../output/time.ts';
 import { displayWidth, forTerminal, padTo } from '../output/width.ts';
 import type { Session } from '../session.ts';
 import { LogLines, timestamp } from './log-lines.ts';
+import { waitingReasons } from './waiting.ts';
 
 /** Streams at once: few enough for one node to serve, enough to show what a small cluster runs. */
 const STREAMS_MAX = 16;
@@ -40,23 +41,29 @@ export async function tailSpecTasks(session: Session, spec: string, options: Tai
     return view;
   }
   let listed = false;
-  for await (const event of session.followSpec(spec, { tasks: true, signal: options.signal })) {
-    if (event.type === 'task') tail.add(event.task);
-    else if (event.type === 'link') {
-      session.note(
-        event.state === 'lost' ? `connection lost (${event.text}); trying again` : `connected to ${event.text}`,
-      );
-      // Changes during the cut were not told.
-      if (event.state === 'restored') listed = false;
-    } else {
-      if (!listed || event.type === 'end') await tail.addStarted(event.spec.id);
-      listed = true;
-      if (event.type === 'end') {
-        await tail.done();
-        return event.spec;
+  const waiting = waitingReasons(session, spec, (line) => session.note(line), options.signal);
+  try {
+    for await (const event of session.followSpec(spec, { tasks: true, signal: options.signal })) {
+      waiting.heard();
+      if (event.type === 'task') tail.add(event.task);
+      else if (event.type === 'link') {
+        session.note(
+          event.state === 'lost' ? `connection lost (${event.text}); trying again` : `connected to ${event.text}`,
+        );
+        // Changes during the cut were not told.
+        if (event.state === 'restored') listed = false;
+      } else {
+        if (!listed || event.type === 'end') await tail.addStarted(event.spec.id);
+        listed = true;
+        if (event.type === 'end') {
+          await tail.done();
+          return event.spec;
+        }
       }
+      tail.throwIfBroken();
     }
-    tail.throwIfBroken();
+  } finally {
+    waiting.stop();
   }
   throw new Error('a followed spec ends with its end event');
 }

@@ -6,6 +6,7 @@ import { sayDuration } from '../flag-values.ts';
 import type { Session } from '../session.ts';
 import { specFarewell, untilDetached } from './detach.ts';
 import { Progress } from './progress.ts';
+import { waitingReasons } from './waiting.ts';
 
 /** 0 if all succeeded, 1 if not, 130 when detached. Throws `wrong-state` when `timeoutMs` has passed. */
 export function waitForSpecs(
@@ -47,18 +48,24 @@ export function waitForSpecs(
 
 async function followToEnd(session: Session, spec: string, progress: Progress, signal: AbortSignal): Promise<SpecView> {
   let seeded = false;
-  for await (const event of session.followSpec(spec, { tasks: true, signal })) {
-    if (event.type === 'task') progress.task(spec, event.task);
-    else if (event.type === 'link') {
-      progress.line(
-        event.state === 'lost' ? `connection lost (${event.text}); trying again` : `connected to ${event.text}`,
-      );
-    } else {
-      if (!seeded && event.type === 'spec') progress.seed(spec, await runningTasks(session, event.spec.id, signal));
-      seeded = true;
-      progress.spec(spec, event.spec);
-      if (event.type === 'end') return event.spec;
+  const waiting = waitingReasons(session, spec, (line) => progress.line(line), signal);
+  try {
+    for await (const event of session.followSpec(spec, { tasks: true, signal })) {
+      waiting.heard();
+      if (event.type === 'task') progress.task(spec, event.task);
+      else if (event.type === 'link') {
+        progress.line(
+          event.state === 'lost' ? `connection lost (${event.text}); trying again` : `connected to ${event.text}`,
+        );
+      } else {
+        if (!seeded && event.type === 'spec') progress.seed(spec, await runningTasks(session, event.spec.id, signal));
+        seeded = true;
+        progress.spec(spec, event.spec);
+        if (event.type === 'end') return event.spec;
+      }
     }
+  } finally {
+    waiting.stop();
   }
   throw new BoiError('unavailable', `the events of ${spec} ended before it did`);
 }
