@@ -49,6 +49,14 @@ test('with a certificate of its CA the node registers and answers from it', asyn
   }
 });
 
+test('an etcd that is not there is named, with the setting that names it', async () => {
+  const away = { etcd: 'http://127.0.0.1:1', 'etcd-ca': undefined, 'etcd-cert': undefined, 'etcd-key': undefined };
+  await expect(startNode(config(away), createLogger({ name: 'test', level: 'silent' }))).rejects.toMatchObject({
+    code: 'store-unreachable',
+    message: expect.stringMatching(/^etcd at http:\/\/127\.0\.0\.1:1 \(--etcd\): the store cannot be reached/),
+  });
+});
+
 test.each([
   ['a setting of the three that is missing', { 'etcd-key': undefined }, /--etcd-key is missing/],
   ['a file that is not there', { 'etcd-ca': '/nowhere' }, /--etcd-ca \/nowhere: ENOENT/],

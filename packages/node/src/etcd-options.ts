@@ -35,6 +35,17 @@ export async function openEtcd(config: EtcdSettings): Promise<EtcdStore> {
   });
 }
 
+/** What is begun on that etcd: when it cannot be reached, the error says which it is, and where that is set. */
+export async function beginOn<T>({ etcd }: EtcdSettings, begin: () => Promise<T>): Promise<T> {
+  try {
+    return await begin();
+  } catch (cause) {
+    if (!(cause instanceof BoiError && cause.code === 'store-unreachable')) throw cause;
+    const where = (etcd ?? [ETCD_DEFAULT]).join(', ');
+    throw new BoiError('store-unreachable', `etcd at ${where} (--etcd): ${cause.message}`, { cause });
+  }
+}
+
 async function readTls(config: EtcdSettings): Promise<EtcdStoreOptions['tls']> {
   const names = ['etcd-ca', 'etcd-cert', 'etcd-key'] as const;
   const missing = names.filter((name) => config[name] === undefined);

@@ -8,7 +8,7 @@ import { IdentityFiles } from '@boi/identity';
 import { type DataDirLock, type Logger, lockDataDir, systemClock, systemRandom } from '@boi/system';
 import type { DaemonConfig } from './config.ts';
 import { checkSettings, Daemon } from './daemon.ts';
-import { openEtcd } from './etcd-options.ts';
+import { beginOn, openEtcd } from './etcd-options.ts';
 import { readClusterFile } from './identity/cluster-file.ts';
 import { enroll } from './identity/enroll.ts';
 import { loadIdentity } from './identity.ts';
@@ -28,7 +28,10 @@ export async function startNode(config: DaemonConfig, log: Logger, onFatal?: (er
       `--insecure serves without identities, but ${token === undefined ? `${files.dir} holds one` : 'a join token is given'}; leave one of the two`,
     );
   }
-  if (config.insecure) return Daemon.start({ config, store: await openEtcd(config), log });
+  if (config.insecure) {
+    const store = await openEtcd(config);
+    return beginOn(config, () => Daemon.start({ config, store, log }));
+  }
   const lock = await lockDataDir(dataDir);
   try {
     await requireIdentity(config, files, token, log);
@@ -66,14 +69,16 @@ async function startSecure(
     ...(prefix === undefined ? {} : { prefix }),
   };
   const store = await openEtcd(settled);
-  return Daemon.start({
-    config: settled,
-    store,
-    log,
-    lock,
-    secure: true,
-    ...(onFatal === undefined ? {} : { onFatal }),
-  });
+  return beginOn(settled, () =>
+    Daemon.start({
+      config: settled,
+      store,
+      log,
+      lock,
+      secure: true,
+      ...(onFatal === undefined ? {} : { onFatal }),
+    }),
+  );
 }
 
 /** A certificate that is good, or the means to get one. */

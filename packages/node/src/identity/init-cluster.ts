@@ -9,7 +9,7 @@ import type { NodeId } from '@boi/core';
 import { hostsOfAddress, IdentityFiles, prepareFounding } from '@boi/identity';
 import { type Logger, lockDataDir, systemClock, systemRandom } from '@boi/system';
 import type { DaemonConfig } from '../config.ts';
-import { ETCD_DEFAULT, openEtcd } from '../etcd-options.ts';
+import { beginOn, ETCD_DEFAULT, openEtcd } from '../etcd-options.ts';
 import { loadIdentity } from '../identity.ts';
 import { MetricsRegistry } from '../metrics-registry.ts';
 import { PREFIX_DEFAULT, writeClusterFile } from './cluster-file.ts';
@@ -55,14 +55,16 @@ export async function initCluster(config: DaemonConfig, log: Logger): Promise<In
       });
       const { pem, fingerprint, notAfter } = authority.certificate;
       const ca = { pem, fingerprint, notAfter };
-      const { existing } = await identity.found({
-        cluster,
-        ca,
-        node,
-        certificate,
-        ...(config.name === undefined ? {} : { name: config.name }),
-        address,
-      });
+      const { existing } = await beginOn(config, () =>
+        identity.found({
+          cluster,
+          ca,
+          node,
+          certificate,
+          ...(config.name === undefined ? {} : { name: config.name }),
+          address,
+        }),
+      );
       await writeClusterFile(dataDir, { v: 1, cluster, etcd: [...(config.etcd ?? [ETCD_DEFAULT])], prefix });
       return { cluster, node, caFingerprint: fingerprint, address, identityDir: files.dir, existing };
     } finally {
