@@ -10,6 +10,7 @@ import type { PluginChannel } from '../channel.ts';
 import type { PluginError } from '../errors.ts';
 import { someEvent, someEvents } from '../testing/events.ts';
 import { AuditTrail, UNACKNOWLEDGED_MAX } from './audit-trail.ts';
+import { BestEffortQueue } from './best-effort-queue.ts';
 import { Deliverer, type ReadyPlugin } from './deliverer.ts';
 import { MemoryHighWaterMarks } from './ports.ts';
 
@@ -120,4 +121,30 @@ test('a plugin that hangs for minutes holds the work that emits, which goes on w
   expect([trail.hasRoom, trail.outstanding, saturated]).toEqual([true, 0, [true, false]]);
   await deliverer.stop();
   await trail.close();
+});
+
+test('a plugin that repeats an acknowledgement has acknowledged nothing, and one that does only that is not listened to', async () => {
+  const clock = new VirtualClock();
+  const problems: PluginError[] = [];
+  const source = new BestEffortQueue();
+  const plugin = new TestPlugin();
+  const deliverer = new Deliverer({ plugin, source, clock, onProblem: (error) => problems.push(error) });
+  const repeat = (stream: TestStream | undefined, times: number) => {
+    for (let i = 0; i < times; i++) stream?.emit('data', { acknowledgedSequence: '0' });
+  };
+  source.push(someEvent());
+  deliverer.start();
+  await expect.poll(() => plugin.streams[0]?.sent).toHaveLength(1);
+  await clock.advance(TIMEOUT_MS / 2);
+  repeat(plugin.streams[0], 1_000);
+  await clock.advance(TIMEOUT_MS / 2);
+  expect(problems).toMatchObject([{ reason: 'timed-out', message: expect.stringContaining('event 1 is not') }]);
+
+  await clock.advance(5_000);
+  await expect.poll(() => plugin.streams[1]?.sent).toHaveLength(1);
+  repeat(plugin.streams[1], 1_001);
+  await clock.advance(0);
+  await expect.poll(() => problems[1]).toMatchObject({ reason: 'invalid-answer' });
+  expect(plugin.streams[1]?.cancelled).toBe(true);
+  await deliverer.stop();
 });

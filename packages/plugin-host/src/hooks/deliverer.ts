@@ -14,6 +14,8 @@ import { type DeliverySource, Wakeup } from './source.ts';
 /** Events under way at most: as many as may be unacknowledged in the audit tier. */
 const WINDOW = 100;
 const ACKNOWLEDGE_TIMEOUT_MS = 30_000;
+/** A plugin may say again what it said; one that does nothing else would take up the node. */
+const REPEATS_MAX = 1_000;
 /** Between the break of a stream and the next; doubles to the maximum while nothing is acknowledged. */
 const RETRY_MS = 100;
 const RETRY_MS_MAX = 5_000;
@@ -91,6 +93,8 @@ class Stream {
   #sent: number;
   #acknowledged: number;
   #progressAtMs: number;
+  /** Responses in a row that acknowledged nothing new. */
+  #repeats = 0;
   #failure: PluginError | undefined;
 
   constructor(channel: PluginChannel, options: DelivererOptions, signal: AbortSignal) {
@@ -155,6 +159,19 @@ class Stream {
       this.#fail(new PluginError(this.#channel.plugin, 'invalid-answer', message));
       return;
     }
+    if (sequence === this.#acknowledged) {
+      // Says nothing: no progress, and not for ever.
+      if (++this.#repeats > REPEATS_MAX)
+        this.#fail(
+          new PluginError(
+            this.#channel.plugin,
+            'invalid-answer',
+            `Deliver: it acknowledged ${sequence} more than ${REPEATS_MAX} times`,
+          ),
+        );
+      return;
+    }
+    this.#repeats = 0;
     this.#acknowledged = sequence;
     this.#progressAtMs = this.#options.clock.mono();
     this.#options.source.acknowledge(sequence);
