@@ -184,6 +184,7 @@ test('health, readiness, metrics and the API document are served', async () => {
   expect(metrics).toContain('boi_core_dispatch_seconds_count 1\n');
   expect(metrics).toMatch(/^boi_core_http_requests_total\{method="GET",route="[^"]*\/specs",status="200"\} 1$/m);
   expect(metrics).toMatch(/^boi_core_log_bytes \d/m);
+  expect(metrics).toMatch(/^boi_core_data_dir_free_bytes [1-9]/m);
   expect(metrics).toContain('boi_core_session_live 1');
   expect(metrics).toMatch(/boi_core_store_writes_total [1-9]/);
   expect((await ask<{ openapi: string }>('GET', `${address(0)}/openapi.json`)).body.openapi).toBe('3.1.0');

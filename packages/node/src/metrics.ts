@@ -46,6 +46,10 @@ export const NODE_METRICS = {
     type: 'gauge',
     help: 'Size of the logs of tasks on the disk of this node, as of the last sweep, which is every ten minutes.',
   },
+  boi_core_data_dir_free_bytes: {
+    type: 'gauge',
+    help: 'Free for the daemon on the file system of its data directory, where logs, work directories and kept results are.',
+  },
   boi_core_hook_backlog: {
     type: 'gauge',
     help: 'Events that a hooks plugin has not acknowledged, by its name.',

@@ -114,7 +114,7 @@ export const DAEMON_COMMANDS: readonly Command[] = [
         kind: 'text',
         value: 'FILE',
         completes: 'file',
-        summary: 'Configuration file, YAML or JSON, with the names of these flags as keys.',
+        summary: 'Configuration file, YAML or JSON, with the names of these flags as keys. Env BOI_CONFIG.',
       },
       {
         name: 'enroll-only',

@@ -119,7 +119,7 @@ export const LOCAL_COMMANDS: readonly Command[] = [
         kind: 'text',
         value: 'FILE',
         completes: 'file',
-        summary: "With --daemon: the daemon's configuration file, YAML or JSON.",
+        summary: "With --daemon: the daemon's configuration file, YAML or JSON. Env BOI_CONFIG.",
       },
     ],
     examples: [

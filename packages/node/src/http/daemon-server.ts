@@ -2,6 +2,7 @@
  * The daemon's API put together: the routes of the table over the cluster's API, health, readiness, metrics, the OpenAPI
  * document. It listens before the node is a member (its address must be known to register) and answers 503 until then.
  */
+import { statfs } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { ClusterNodeHandle } from '@boi/cluster';
 import { type LocalView, type NodeId, ROUTES } from '@boi/core';
@@ -105,6 +106,8 @@ export function createDaemonServer({
         scraped = { writes, reads };
         metrics.gauge('boi_core_buffered_results_bytes', workshop.bufferedBytes());
         hooks.count();
+        const free = await freeBytes(config['data-dir']);
+        if (free !== undefined) metrics.gauge('boi_core_data_dir_free_bytes', free);
         return { status: 200, body: await metrics.text() };
       },
     },
@@ -161,6 +164,16 @@ function deskOf(office: Office, member: () => ClusterNodeHandle, metrics: Metric
 async function local(member: () => ClusterNodeHandle): Promise<LocalView | undefined> {
   try {
     return await member().api.local();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined where nobody can tell. */
+async function freeBytes(directory: string): Promise<number | undefined> {
+  try {
+    const { bavail, bsize } = await statfs(directory);
+    return bavail * bsize;
   } catch {
     return undefined;
   }
