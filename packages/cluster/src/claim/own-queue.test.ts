@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks';
 import type { TaskId } from '@boi/core';
 import { expect, test } from 'vitest';
 import { codecs, type QueueEntry } from '../records.ts';
@@ -105,7 +104,11 @@ test('planning costs the same however much is queued', async () => {
   }
   await f.clock.advance(0);
   expect(queue.queued).toBe(50_000);
-  const busy = (task: TaskId) => task === undefined;
+  let looks = 0;
+  const busy = (task: TaskId) => {
+    looks++;
+    return task === undefined;
+  };
   const plan = () =>
     planClaims({
       lanes: queue.lanes,
@@ -120,9 +123,7 @@ test('planning costs the same however much is queued', async () => {
       lockSlots: () => [],
       busy,
     });
-  plan();
-  const startedMs = performance.now();
-  for (let i = 0; i < 100; i++) expect(plan().picks).toHaveLength(100);
-  // A plan that looked through the queue would take some 10 ms each.
-  expect((performance.now() - startedMs) / 100).toBeLessThan(5);
+  expect(plan().picks).toHaveLength(100);
+  // Those that were taken, and the one at which the plan stopped.
+  expect(looks).toBe(101);
 });

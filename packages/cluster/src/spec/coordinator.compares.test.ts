@@ -1,5 +1,5 @@
 /** What a coordinator must not get wrong when a watch is late, or an answer is lost. */
-import type { MemoryStore, Txn } from '@boi/store';
+import type { Batch, MemoryStore, Txn } from '@boi/store';
 import { FaultyStore } from '@boi/store/testing';
 import { expect, test } from 'vitest';
 import { initCluster } from '../init.ts';
@@ -120,5 +120,32 @@ test('a spec whose coordination goes away and comes back at once is coordinated 
   await rig.settle();
   expect(rig.node(1).coordinators.size).toBe(1);
   expect((await rig.runToEnd(spc)).state).toBe('succeeded');
+  await rig.stop();
+});
+
+test('a release whose answer was lost is found out by one look, not asked for again until its task ends', async () => {
+  let releases = 0;
+  const losing = (store: MemoryStore) =>
+    new Proxy(store, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        const call = value.bind(target) as (batch: Batch) => Promise<unknown>;
+        if (name !== 'batch') return call;
+        return async (batch: Batch) => {
+          const answer = await call(batch);
+          const release = batch.items.some(({ success }) => success.some(({ key }) => key.includes('/blocked/')));
+          return release && ++releases === 1 ? { outcome: 'unknown', cause: new Error('no answer') } : answer;
+        };
+      },
+    });
+  const rig = await SpecRig.create(1, {}, losing);
+  await rig.dispatch([{}, { needs: [1] }]);
+  await rig.settle();
+  await rig.finish((index) => (index === 1 ? 'succeeded' : undefined));
+  await rig.settle(10_000);
+  expect(await rig.queued()).toEqual([2]);
+  // The one that was applied, and the same again.
+  expect(releases).toBe(2);
   await rig.stop();
 });

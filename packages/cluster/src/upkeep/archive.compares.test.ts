@@ -148,3 +148,31 @@ test('a spec that changes when it is to be removed stays until the next look at 
   expect(await rig.header(spc)).toMatchObject({ name: 'renamed', archived: { chunks: 1 } });
   await rig.f.clock.until(async () => (await rig.header(spc)) === undefined, 2 * 3_600_000, 'it is removed');
 });
+
+test('a finished spec that lacks a result is left as it is: nothing is deleted on a guess', async () => {
+  const spc = await rig.dispatch([{}, {}, {}]);
+  await rig.runToEnd(spc);
+  rig.conservation.stop();
+  const key = rig.f.keys.result(spc, testTask(2, spc));
+  await rig.f.store.txn({ compares: [], success: [{ op: 'delete', key }] });
+  start(rig.f.store);
+  await rig.settle(200_000);
+  expect(await rig.header(spc)).not.toHaveProperty('archived');
+  expect((await allKeys(rig.f)).filter((name) => name.startsWith('results/'))).toHaveLength(2);
+});
+
+test('of a spec that is removed while it is being archived no archive stays', async () => {
+  const spc = await rig.dispatch([{}, {}]);
+  await rig.runToEnd(spc);
+  rig.conservation.stop();
+  const { keys } = rig.f;
+  const remove = () => rig.f.store.txn({ compares: [], success: [{ op: 'delete', key: keys.spec(testProject, spc) }] });
+  start(
+    meanwhile(rig.f.store, remove, ({ success = [] }) =>
+      success.some(({ key }) => key.startsWith(keys.allArchives().start)),
+    ),
+  );
+  await rig.settle(200_000);
+  expect(await rig.header(spc)).toBeUndefined();
+  expect((await allKeys(rig.f)).filter((name) => name.startsWith('archive/'))).toEqual([]);
+});
