@@ -1,5 +1,5 @@
 /** Reading a spec file, or standard input, and checking it before anything is sent. */
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { BoiError } from '@boi/core/errors';
 import { type ParseSpecResult, parseSpec, type SpecFormat } from '@boi/core/spec/parse-spec';
@@ -18,7 +18,7 @@ export interface SpecSource {
 
 export async function readSpecSource(io: Io, file: string): Promise<SpecSource> {
   const label = file === '-' ? '<stdin>' : file;
-  const bytes = file === '-' ? await readAll(io.stdin) : await readRegular(file);
+  const bytes = file === '-' ? await readAll(io.stdin, label) : await readPath(file);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -61,23 +61,24 @@ export function issueLines(source: SpecSource, parsed: Extract<ParseSpecResult, 
   );
 }
 
-async function readRegular(file: string): Promise<Uint8Array> {
+async function readPath(file: string): Promise<Uint8Array> {
   try {
-    return await readFile(file);
+    return await readAll(createReadStream(file), file);
   } catch (cause) {
+    if (cause instanceof BoiError) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;
     const why = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a directory' : message;
     throw new BoiError('bad-request', `${file}: ${why}`, { cause });
   }
 }
 
-async function readAll(stream: Readable): Promise<Uint8Array> {
+async function readAll(stream: Readable, label: string): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of stream) {
     const buffer = Buffer.from(chunk as Uint8Array);
     bytes += buffer.length;
-    if (bytes > BYTES_MAX) throw new BoiError('too-large', `<stdin>: more than ${BYTES_MAX} bytes is no spec`);
+    if (bytes > BYTES_MAX) throw new BoiError('too-large', `${label}: more than ${BYTES_MAX} bytes is no spec`);
     chunks.push(buffer);
   }
   return Buffer.concat(chunks);
