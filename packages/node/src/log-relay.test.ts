@@ -253,6 +253,13 @@ test('an attempt that was never made is not answered with the output of another'
   expect(resumed.events.at(-1)).toEqual({ type: 'end', complete: true, state: 'failed' });
 });
 
+test('a task that ended before it ran has no output, whichever attempt is followed', async () => {
+  const base = await serve(A, new MemoryLogs(), new Places([], 'cancelled').api());
+  const reading = read(base, 'attempt=1&delivery=1&follow=true');
+  await reading.ended;
+  expect(reading.events).toEqual([{ type: 'end', complete: true, state: 'cancelled' }]);
+});
+
 test('a follower of an attempt to come waits for it', async () => {
   const logs = new MemoryLogs();
   const places = new Places([{ attempt: 1, delivery: 1, node: A }], 'running');

@@ -140,8 +140,7 @@ export class LogRelay {
     let latest = await this.#deps.api.logPlaces(project, task);
     // The last output that was kept is not that of another attempt. Who follows waits for the one asked for; who has the
     // delivery, too, had begun to read it.
-    const none = query.delivery === undefined && firstPlace(latest, query, follow) === undefined;
-    if (query.attempt !== undefined && none && (!follow || FINAL.has(latest.state))) {
+    if (isOfAnother(latest, query, follow) && query.delivery === undefined && (!follow || FINAL.has(latest.state))) {
       throw new BoiError('not-found', noSuchAttempt(latest, query));
     }
     const changed = new Signal();
@@ -188,7 +187,8 @@ export class LogRelay {
         first = false;
         if (!follow) break;
       }
-      if (first && query.attempt !== undefined) await out.write({ type: 'note', text: noSuchAttempt(latest, query) });
+      if (first && isOfAnother(latest, query, follow))
+        await out.write({ type: 'note', text: noSuchAttempt(latest, query) });
       else if (first && latest.tail !== undefined && latest.tail !== '') {
         await out.write({
           type: 'data',
@@ -308,11 +308,15 @@ function isAsked(place: LogPlace, { attempt, delivery }: LogQuery): boolean {
   );
 }
 
+/** There is output, and none of it that of the attempt asked for. */
+function isOfAnother(latest: LogPlaces, query: LogQuery, follow: boolean): boolean {
+  return query.attempt !== undefined && latest.places.length > 0 && firstPlace(latest, query, follow) === undefined;
+}
+
 function noSuchAttempt({ places, state }: LogPlaces, { attempt, delivery }: LogQuery): string {
   const asked = `attempt ${attempt}${delivery === undefined ? '' : `, delivery ${delivery}`}`;
   const last = places.at(-1);
-  const known = last === undefined ? 'none was made' : `the last is attempt ${last.attempt}, delivery ${last.delivery}`;
-  return `there is no ${asked} of this task: ${known}; it is ${state}`;
+  return `there is no ${asked} of this task: the last is attempt ${last?.attempt}, delivery ${last?.delivery}; it is ${state}`;
 }
 
 function placeAfter(
