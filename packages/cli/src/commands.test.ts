@@ -576,6 +576,18 @@ describe('changes', () => {
     expect(done.stderr).toContain(`nightly (${SPEC_ID})`);
   });
 
+  it('says what is wrong once', async () => {
+    api.on('group.create', () => {
+      throw new BoiError('reserved-identifier', 'name: "admins" is reserved', {
+        issues: [{ path: '/name', message: '"admins" is reserved' }],
+      });
+    });
+    expect(await run(['group', 'create', 'admins'])).toMatchObject({
+      code: 5,
+      stderr: 'boi-node: name: "admins" is reserved\n',
+    });
+  });
+
   it('tells specs of one name apart by their age, and says what shows their states', async () => {
     api.on('spec.show', () => {
       throw new BoiError('ambiguous-name', '2 specs are called "nightly": give the id', {

@@ -36,7 +36,11 @@ export function reportFailure(error: unknown, io: Io): number {
     io.stderr.write(`${paint.red('boi-node: a bug:')} ${forTerminal(stack)}\n`);
     return 1;
   }
-  for (const issue of failure.issues) io.stderr.write(`${forTerminal(issueLine(issue))}\n`);
+  for (const issue of failure.issues) {
+    const line = issueLine(issue);
+    // Most messages have their issues in them.
+    if (!failure.message.includes(line)) io.stderr.write(`${forTerminal(line)}\n`);
+  }
   io.stderr.write(`${paint.red('boi-node:')} ${forTerminal(failure.message)}\n`);
   for (const line of hints(failure, io.now())) io.stderr.write(`  ${line}\n`);
   return ERROR_CODES[failure.code].exit;
