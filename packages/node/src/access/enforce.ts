@@ -62,12 +62,33 @@ export function enforceAccess(app: FastifyInstance, access: Access): void {
         "Show who you are: a client certificate of this cluster, or a user's secret as a bearer token.",
       );
     }
-    if (!permits(asked, caller)) throw forbidden(asked, caller);
-    if (caller.kind === 'user' && caller.project !== undefined) {
-      await requireProject(access, asked, caller.project, (request.params as { prj?: string }).prj);
-    }
+    await authorize(access, asked, caller, request);
     request.caller = caller;
   });
+}
+
+/**
+ * Whether a request that was let in would still be: streams last for hours, and who asks may have been revoked, expelled or
+ * given another role meanwhile. What cannot be told now does not end a request.
+ */
+export async function stillAllowed(access: Access, request: FastifyRequest): Promise<boolean> {
+  const asked = request.routeOptions.config.role ?? 'member';
+  if (asked === 'public') return true;
+  try {
+    const caller = await access.identify(request);
+    if (caller === undefined) return false;
+    await authorize(access, asked, caller, request);
+    return true;
+  } catch (error) {
+    return !(error instanceof BoiError && (error.status === 401 || error.status === 403));
+  }
+}
+
+async function authorize(access: Access, asked: RouteRole, caller: Caller, request: FastifyRequest): Promise<void> {
+  if (!permits(asked, caller)) throw forbidden(asked, caller);
+  if (caller.kind === 'user' && caller.project !== undefined) {
+    await requireProject(access, asked, caller.project, (request.params as { prj?: string }).prj);
+  }
 }
 
 /** Of other projects a limited user does not even learn whether they exist. */

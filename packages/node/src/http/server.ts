@@ -18,7 +18,7 @@ import fastify, {
 import type { Logger } from 'pino';
 import { Type } from 'typebox';
 import type { Caller } from '../access/caller.ts';
-import { type Access, enforceAccess } from '../access/enforce.ts';
+import { type Access, enforceAccess, stillAllowed } from '../access/enforce.ts';
 import { readJsonText } from './json-body.ts';
 import {
   BODY_BYTES_MAX,
@@ -200,7 +200,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
         querystring: query ?? Type.Object({}, { additionalProperties: false }),
         ...(body === undefined ? {} : { body }),
       },
-      handler: handle(audited(id, shape, options), status ?? 200),
+      handler: handle(options.access, audited(id, shape, options), status ?? 200),
     });
   }
   for (const route of options.internal ?? []) {
@@ -212,7 +212,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
         querystring: route.querystring ?? Type.Object({}, { additionalProperties: false }),
         ...(route.body === undefined ? {} : { body: route.body }),
       },
-      handler: handle(route.handler, 200),
+      handler: handle(options.access, route.handler, 200),
     });
   }
   for (const route of options.plain) {
@@ -268,9 +268,15 @@ function audited(id: RouteId, { method, reads }: RouteShape, { handlers, audit, 
   };
 }
 
-function handle(handler: Handler, status: number) {
+/** So long after its credential was refused a stream is cut at most. */
+const ACCESS_CHECK_MS = 5_000;
+
+function handle(access: Access, handler: Handler, status: number) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const abort = new AbortController();
+    const checks = setInterval(async () => {
+      if (!(await stillAllowed(access, request))) request.raw.socket.destroy();
+    }, ACCESS_CHECK_MS);
     const onClose = () => abort.abort(new BoiError('unavailable', 'the client went away'));
     request.raw.socket.once('close', onClose);
     try {
@@ -290,6 +296,7 @@ function handle(handler: Handler, status: number) {
       if (reply.statusCode === 200) reply.code(status);
       return reply.type('application/json; charset=utf-8').send(answer);
     } finally {
+      clearInterval(checks);
       request.raw.socket.off('close', onClose);
     }
   };
