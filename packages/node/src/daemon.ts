@@ -117,6 +117,7 @@ export class Daemon {
         log,
         metrics,
         behind: (plugin, isBehind) => house.health.behind(plugin, isBehind),
+        problem: house.problem,
       });
       let node: ClusterNodeHandle | undefined;
       const member = (): ClusterNodeHandle => {

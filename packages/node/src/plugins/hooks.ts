@@ -29,6 +29,8 @@ export interface NodeHooksOptions {
   readonly metrics: MetricSink;
   /** The work waits for a plugin of the audit tier (true), or no longer (false). */
   readonly behind: (plugin: string, isBehind: boolean) => void;
+  /** Delivery broke off, a log was cut, a mark is not written: for the operator and whoever wrote the plugin. */
+  readonly problem: (plugin: string, message: string, error?: unknown) => void;
 }
 
 export class NodeHooks {
@@ -40,7 +42,7 @@ export class NodeHooks {
   #dropped = new Map<string, number>();
 
   constructor(options: NodeHooksOptions) {
-    const { supervisors, dataDir, node, store, prefix, clock, random, log, metrics, behind } = options;
+    const { supervisors, dataDir, node, store, prefix, clock, random, log, metrics, behind, problem } = options;
     const reader = { store, keys: new Keys(prefix), clock, metrics };
     const settle = (intended: IntendedEvent) => settleIntent(reader, intended);
     this.#metrics = metrics;
@@ -50,8 +52,7 @@ export class NodeHooks {
       directory: join(dataDir, 'hooks'),
       marks: new HookMarks(reader, node),
       settle: (intended) => patiently(clock, () => settle(intended)),
-      onProblem: (plugin, message, error) =>
-        log.warn({ plugin, ...(error === undefined ? {} : { err: error }) }, `hooks plugin ${plugin}: ${message}`),
+      onProblem: problem,
       onSaturated: (plugin, isBehind) => {
         if (isBehind) metrics.count('boi_core_hook_saturations_total', 1, { plugin });
         behind(plugin, isBehind);

@@ -13,7 +13,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MetricSink } from '@boi/cluster';
 import { BoiError, type Clock, type NodeId, type Random } from '@boi/core';
-import { type CrashLog, killOrphans, type PluginConfig, type PluginStatus, PluginSupervisor } from '@boi/plugin-host';
+import {
+  type CrashLog,
+  killOrphans,
+  type PluginConfig,
+  type PluginObserver,
+  type PluginStatus,
+  PluginSupervisor,
+} from '@boi/plugin-host';
 import type { Logger } from '@boi/system';
 import { PluginHealth } from './health.ts';
 import { observePlugins } from './observer.ts';
@@ -46,6 +53,8 @@ export type PluginEvent = {
 export class PluginHouse {
   /** What the plugins make of the node's health. */
   readonly health: PluginHealth;
+  /** For what else goes wrong between the node and a plugin: to both logs. */
+  readonly problem: PluginObserver['problem'];
   readonly #supervisors: readonly PluginSupervisor[];
   readonly #logs: ReadonlyMap<string, PluginLog>;
   readonly #runtimeDir: string;
@@ -65,6 +74,7 @@ export class PluginHouse {
       }),
     );
     const observer = observePlugins({ ...deps, health: this.health, logs: this.#logs });
+    this.problem = observer.problem;
     const rest = { ...deps, runtimeDir: this.#runtimeDir, observer };
     this.#supervisors = configs.map((config) => new PluginSupervisor(config, rest));
   }

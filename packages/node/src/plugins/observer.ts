@@ -18,7 +18,9 @@ export function observePlugins({ log, metrics, mask, tell, health, logs }: Plugi
       const text = `plugin ${plugin} is ${state}`;
       if (error === undefined) log.info({ plugin, state, pid }, text);
       else log.warn({ plugin, state, err: error }, text);
-      logs.get(plugin)?.write('boi', error === undefined ? `is ${state}` : `is ${state}: ${error.message}`);
+      logs
+        .get(plugin)
+        ?.write('boi', error === undefined ? `is ${state}` : `is ${state}: ${mask(plugin, error.message)}`);
       health.status(status);
     },
     line(plugin, stream, written) {
@@ -33,6 +35,10 @@ export function observePlugins({ log, metrics, mask, tell, health, logs }: Plugi
     },
     problem(plugin, message, error) {
       log.warn({ plugin, ...(error === undefined ? {} : { err: error }) }, `plugin ${plugin}: ${message}`);
+      // Who writes the plugin reads its log and not the daemon's.
+      const why =
+        error === undefined ? '' : `: ${mask(plugin, error instanceof Error ? error.message : String(error))}`;
+      logs.get(plugin)?.write('boi', `${message}${why}`);
     },
   };
 }
