@@ -108,8 +108,11 @@ export function createHandlers({ api, relay, self, version, desk, plugins }: Han
     'node.remove': async ({ params, query, caller }) => {
       const force = (query as RouteQuery<'node.remove'>).force === true;
       if (desk !== undefined) {
-        const remove = async (options: { readonly expelled: boolean }) => api.removeNode(await node(params), options);
-        return desk.removeNode({ node: await nodeIfKnown(params), force, remove, caller });
+        const known = await nodeIfKnown(params);
+        // By its id, which outlives its name.
+        const remove = async (options: { readonly expelled: boolean }) =>
+          api.removeNode(await node({ nod: known }), options);
+        return desk.removeNode({ node: known, force, remove, caller });
       }
       if (force) {
         throw new BoiError(

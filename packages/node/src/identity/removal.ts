@@ -1,6 +1,7 @@
 /**
  * Takes a node out of the cluster for good: its work, its settings, its membership. A dead one leaves its work first, so that
- * a live one is refused before anything is done. By force it is the other way round: membership and session end in one
+ * a live one is refused before anything is done; then its membership ends, and what was left to it, since no other node could
+ * take it and it might have come back with a result, is taken from it. By force it is the other way round: membership and session end in one
  * transaction, whatever the node does, and then its work is taken over.
  */
 import type { IdentityApi } from '@boi/cluster';
@@ -35,15 +36,26 @@ export async function removeNode(deps: RemovalDeps, removal: Removal): Promise<R
   if (!force || id === undefined) {
     const removed = await orForgotten(identity, id, () => remove({ expelled: false }));
     await identity.removeMember(removed.id as NodeId, auditActor(caller));
-    return removed;
+    const rest = await orNothing(removed.id, remove({ expelled: true }));
+    return { ...removed, moved: removed.moved + rest.moved };
   }
   const member = identity.directory.member(id) !== undefined;
   if (member) await identity.expelMember(id, auditActor(caller));
-  return remove({ expelled: true }).catch((error: unknown) => {
-    // Nothing of it was left to take over.
-    if (member && error instanceof BoiError && error.code === 'not-found') return { id, moved: 0 };
+  const taken = remove({ expelled: true });
+  return member ? orNothing(id, taken) : taken;
+}
+
+/** Of one that left nothing to take over. */
+async function orNothing(
+  id: string,
+  removed: Promise<RouteAnswer<'node.remove'>>,
+): Promise<RouteAnswer<'node.remove'>> {
+  try {
+    return await removed;
+  } catch (error) {
+    if (error instanceof BoiError && error.code === 'not-found') return { id, moved: 0 };
     throw error;
-  });
+  }
 }
 
 /** A member that left nothing is not known where work is. */
