@@ -84,7 +84,11 @@ describe('doctor', () => {
 
   it.each([
     [{ session: 'joining' as const }, 'error', /has no session \(joining\): it takes no work/],
-    [{ session: 'live' as const, fallbackSince: T0 - 60_000 }, 'warning', /is in local fallback since 1m ago/],
+    [
+      { session: 'live' as const, fallbackSince: T0 - 60_000 },
+      'warning',
+      /has been in local fallback for 1m: it takes no work/,
+    ],
   ])('says of a node that takes no work why: %j', async (state, level, finding) => {
     api.on('whoami', () => ({
       node: { id: NODE_ID },
@@ -107,7 +111,7 @@ describe('doctor', () => {
     await api.stop();
     const done = await home.run(['doctor', '--endpoints', url]);
     expect(done.code).toBe(3);
-    expect(done.stdout).toContain('connection refused');
+    expect(done.stdout).toContain(`${url} cannot be reached (connection refused)`);
     api = await StubApi.start();
   });
 });

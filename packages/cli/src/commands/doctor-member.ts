@@ -4,7 +4,7 @@
  */
 import { displayName } from '@boi/core/names';
 import { asFailure } from '../fail.ts';
-import { relative } from '../output/time.ts';
+import { elapsed } from '../output/time.ts';
 import type { Session } from '../session.ts';
 import type { Finding } from './doctor.ts';
 
@@ -29,7 +29,7 @@ export async function checkMember(session: Session, origin: string): Promise<Fin
       return [{ check: 'store', level: 'error', finding, next: 'etcdctl endpoint health, on that host' }];
     }
     if (fallbackSince !== undefined) {
-      const finding = `${name} is in local fallback since ${relative(fallbackSince, session.io.now())}: it takes no work`;
+      const finding = `${name} has been in local fallback for ${elapsed(session.io.now() - fallbackSince)}: it takes no work`;
       const next = `boi-node cluster local-fallback --off --endpoints ${origin}`;
       return [{ check: 'nodes', level: 'warning', finding, next }];
     }

@@ -119,7 +119,7 @@ async function checkEndpoints(session: Session, endpoints: readonly string[], fi
         findings.push({
           check: 'address',
           level: endpoints.length > 1 ? 'warning' : 'error',
-          finding: (error as Error).message,
+          finding: unreached(endpoint.origin, error as Error),
           next: 'boi-node join, or boi-node dev, on that host; or boi-node context add with the right address',
         });
       }
@@ -134,6 +134,11 @@ async function checkEndpoints(session: Session, endpoints: readonly string[], fi
     });
   }
   return { reachable: clusters.size > 0, skewMs, actor };
+}
+
+/** One address of several: that no node of the cluster can be reached, as the client says, need not be so. */
+function unreached(origin: string, { message, cause }: Error): string {
+  return cause instanceof Error ? `${origin} cannot be reached (${cause.message})` : message;
 }
 
 async function checkCertificates(session: Session, actor: ActorView): Promise<Finding[]> {
