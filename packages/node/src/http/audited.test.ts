@@ -34,9 +34,12 @@ test('a change is answered when its line is kept, and not without', async () => 
   expect((await post('/v1/cluster/pause')).statusCode).toBe(200);
   expect(written).toEqual(['cluster.pause']);
   store = async () => {
-    throw new BoiError('store-unreachable', 'away');
+    throw new BoiError('store-unreachable', 'nothing was changed');
   };
-  expect((await post('/v1/cluster/pause')).statusCode).toBe(503);
+  const refused = await post('/v1/cluster/pause');
+  expect(refused.statusCode).toBe(503);
+  expect(refused.json()).toMatchObject({ code: 'outcome-unknown', detail: expect.stringMatching(/^it was done/) });
+  expect(logged).toMatchObject([expect.stringContaining('cluster.pause')]);
 });
 
 test('a node is taken out of work without waiting for a store that is away; the log says what is not in the trail', async () => {

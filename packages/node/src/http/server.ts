@@ -6,7 +6,7 @@
  */
 
 import type { RequestListener } from 'node:http';
-import { assert, BoiError, ERROR_CODES, ROUTES, type RouteId, type RouteRole, type RouteShape } from '@boi/core';
+import { assert, BoiError, ERROR_CODES, isId, ROUTES, type RouteId, type RouteRole, type RouteShape } from '@boi/core';
 import { Ajv } from 'ajv';
 import fastify, {
   type FastifyBaseLogger,
@@ -252,6 +252,19 @@ const AUDITED_THERE = /^(join|cert\.|ca\.|admin\.|token\.|user\.)/;
 /** These work while the store is away: their line follows when it answers, and the daemon's log has what could not be kept. */
 const AUDITED_LATER = /^local\./;
 
+/** Whatever kept the line from being written speaks of the line: of the change it would say that nothing was done. */
+function doneWithoutLine(cause: unknown, subject: unknown): BoiError {
+  return new BoiError(
+    'outcome-unknown',
+    'it was done, but whether that is in the audit trail is not known; look before you repeat it',
+    {
+      cause,
+      retryAfterS: 2,
+      ...(isId(subject, 'spec') ? { details: { spec: subject } } : {}),
+    },
+  );
+}
+
 function audited(id: RouteId, { method, reads }: RouteShape, { handlers, audit, log }: ServerOptions): Handler {
   const handler = handlers[id];
   if (audit === undefined || method === 'GET' || reads === true || AUDITED_THERE.test(id)) return handler;
@@ -263,7 +276,12 @@ function audited(id: RouteId, { method, reads }: RouteShape, { handlers, audit, 
     const written = audit.write({ ...line, ...(typeof subject === 'string' ? { subject } : {}) });
     if (AUDITED_LATER.test(id)) {
       written.catch((error: unknown) => log.warn({ err: error, ...line }, 'a change has no line in the audit trail'));
-    } else await written;
+    } else {
+      await written.catch((error: unknown) => {
+        log.warn({ err: error, ...line, subject }, 'whether a change has a line in the audit trail is not known');
+        throw doneWithoutLine(error, subject);
+      });
+    }
     return answer;
   };
 }
