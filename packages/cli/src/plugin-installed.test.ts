@@ -82,3 +82,14 @@ it('files are listed on request only, and of this host only', async () => {
   expect(stdout).toContain('--installed');
   expect(stdout).toContain('boi-node plugin list --installed --data-dir /var/lib/boi');
 });
+
+it('a program that does not answer is not installed; what it wrote is told, and that the work failed', async () => {
+  const program = ['--', 'sh', '-c', 'echo why >&2; exit 4'];
+  const install = ['plugin', 'install', 'mine', '--kind', 'router', '--data-dir', dataDir, ...program];
+  expect(await home.run(install, { env })).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/exit code 4 before it was ready; it wrote:\nwhy\n$/),
+  });
+  expect((await installed()).stderr).toContain('no plugins');
+});

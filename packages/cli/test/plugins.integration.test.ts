@@ -259,7 +259,7 @@ describe('plugin install', () => {
 
   test('writes nothing unless the program answers the handshake', async () => {
     const silent = await install(['--ready-timeout', '300ms', '--', 'sleep', '60']);
-    expect(silent.code).not.toBe(0);
+    expect(silent.code).toBe(1);
     expect(silent.stderr).toContain('it did not print BOI_READY in time');
     const garbage = await install(['--', 'sh', '-c', 'echo oops >&2; echo hello; sleep 60']);
     expect(garbage.stderr).toMatch(/it printed something else than BOI_READY.*oops/s);

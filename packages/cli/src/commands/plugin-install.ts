@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { BoiError } from '@boi/core/errors';
 import type { PluginFile } from '@boi/node';
 import type { Args } from '../args.ts';
+import { asFailure, reportFailure } from '../fail.ts';
 import { presentList, presentOne } from '../output/present.ts';
 import type { Column } from '../output/table.ts';
 import type { Session } from '../session.ts';
@@ -49,7 +50,7 @@ export async function installPlugin(session: Session, args: Args): Promise<numbe
   const workdir = args.text('workdir');
   const env = args.pairs('set');
   const node = await import('@boi/node');
-  const installed = await node.installPlugin({
+  const options = {
     dataDir: config['data-dir'],
     name: args.one('name'),
     replace: args.switch('replace'),
@@ -64,7 +65,16 @@ export async function installPlugin(session: Session, args: Args): Promise<numbe
       ...(events.length === 0 ? {} : { events }),
       ...(readyTimeoutMs === undefined ? {} : { readyTimeoutMs }),
     },
-  });
+  };
+  let installed: Awaited<ReturnType<typeof node.installPlugin>>;
+  try {
+    installed = await node.installPlugin(options);
+  } catch (error) {
+    if (asFailure(error)?.code !== 'plugin-failed') throw error;
+    // Exit 3, as of a node's plugin, would say that a cluster could not be reached: none was asked.
+    reportFailure(error, session.io);
+    return 1;
+  }
   const { name, version, minor, capabilities } = installed.introduction;
   const answer = { name: args.one('name'), file: installed.path, program: name, version, minor, capabilities };
   await presentOne(session, answer, answer.name, () => `${answer.name}\n`);
