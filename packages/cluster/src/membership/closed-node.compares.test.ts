@@ -67,3 +67,21 @@ describe('a node that comes back with claims of an earlier life', () => {
     expect(first.runner.witnesses).toEqual([]);
   });
 });
+
+test('a drain that is asked for again keeps to the deadline it is given then', async () => {
+  const cluster = new TestCluster();
+  const [first, second] = (await cluster.joinAll(2, { script: () => ({ durationMs: 600_000 }) })) as [
+    TestNode,
+    TestNode,
+  ];
+  const spec = await cluster.dispatch({ tasks: [{ ref: 'a', run: 'true' }] });
+  await cluster.clock.until(() => cluster.running(spec).length === 1, 1_000, 'it runs');
+  const [leaving, other] = first.runner.running.length === 1 ? [first, second] : [second, first];
+  await cluster.wait(other.node.api.drain(leaving.id, 3_600_000));
+  await cluster.clock.advance(5_000);
+  expect(leaving.runner.running).toHaveLength(1);
+  await cluster.wait(other.node.api.drain(leaving.id, 1_000));
+  await cluster.clock.until(() => other.runner.running.length === 1, 10_000, 'it runs elsewhere');
+  expect(leaving.runner.running).toEqual([]);
+  await cluster.stop();
+});
