@@ -17,6 +17,8 @@ describe('claims', () => {
   test('wait for company for what is left of the time between two requests', () => {
     expect(companyMs(stream)).toBe(6);
     expect(companyMs({ ...stream, sinceMs: 10 })).toBe(0);
+    // Less would be no time at all, and the loop would turn for ever.
+    expect(companyMs({ ...stream, sinceMs: 9.999999999999998 })).toBe(1);
     expect(companyMs({ ...stream, sinceMs: Number.POSITIVE_INFINITY })).toBe(0);
   });
 

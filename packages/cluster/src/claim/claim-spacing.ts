@@ -29,5 +29,6 @@ export function companyMs(facts: SpacingFacts): number {
   const needless = queued === 0 || queued >= batchMax;
   // Slots are what there is too little of: none must stand idle meanwhile. The look-ahead fills requests then.
   const scarce = ahead || 2 * busySlots >= capacity;
-  return alone || needless || scarce ? 0 : Math.max(0, spacingMs - sinceMs);
+  // Whole milliseconds: the rest of a difference may be too little for any clock to pass.
+  return alone || needless || scarce ? 0 : Math.max(0, Math.ceil(spacingMs - sinceMs));
 }
