@@ -130,6 +130,19 @@ test('what is no HTTP is told so, and the connection closed', async () => {
   expect(text).toContain('application/problem+json');
 });
 
+test.each([
+  ['without a Host', 'GET /v1/nodes HTTP/1.1\r\nconnection: close\r\n\r\n', /^HTTP\/1\.1 400 /],
+  [
+    'that expects what nobody offers',
+    'GET /v1/nodes HTTP/1.1\r\nhost: 127.0.0.1\r\nexpect: miracles\r\nconnection: close\r\n\r\n',
+    /^HTTP\/1\.1 404 /,
+  ],
+])('a request %s is answered by a problem, too', async (_what, request, status) => {
+  const text = await raw(await listen(), request);
+  expect(text).toMatch(status);
+  expect(text).toContain('application/problem+json');
+});
+
 test('more connections than the limit: those above are told which limit, and served when others have gone', async () => {
   const port = await listen({ connectionsMax: 2 });
   for (let i = 0; i < 2; i++) {

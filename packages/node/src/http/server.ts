@@ -122,7 +122,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 512 },
     ...(tls === undefined
-      ? { http: { maxHeaderSize: HEADER_BYTES_MAX } }
+      ? { http: { maxHeaderSize: HEADER_BYTES_MAX, requireHostHeader: false } }
       : {
           serverFactory: (handler: RequestListener) =>
             createTlsServer(tls, { headerBytesMax: HEADER_BYTES_MAX, requestTimeoutMs: REQUEST_TIMEOUT_MS }, handler),
@@ -133,6 +133,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
   });
   const connections = new ConnectionLimit(app.server, options.connectionsMax ?? CONNECTIONS_MAX);
   app.addHook('preClose', async () => connections.end());
+  // Node's own answers to this, and to a request without Host, are no problem documents.
+  app.server.on('checkExpectation', (request, response) => app.routing(request, response));
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? strict : coercing).compile(schema));
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error));

@@ -37,6 +37,8 @@ export function createTlsServer(source: TlsSource, options: TlsServerOptions, ha
       rejectUnauthorized: false,
       handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS_DEFAULT,
       maxHeaderSize: options.headerBytesMax,
+      // Told by the API itself.
+      requireHostHeader: false,
       requestTimeout: options.requestTimeoutMs,
     },
     handler,
