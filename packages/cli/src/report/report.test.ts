@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -87,6 +87,16 @@ describe('doctor --bundle', () => {
     expect(files.get('report/missing.txt')).toMatch(/^cluster\.json: .*connection refused/);
     expect(files.get('report/findings.json')).toContain('connection refused');
     expect((await stat(file)).mode & 0o777).toBe(0o600);
+  });
+
+  it('is not written through what stands where it is made', async () => {
+    const file = join(home.directory, 'report.tar.gz');
+    const others = join(home.directory, 'others');
+    await writeFile(others, 'untouched', { mode: 0o644 });
+    await symlink(others, `${file}.half`);
+    await home.run(['doctor', '--endpoints', 'http://127.0.0.1:9', '--bundle', file]);
+    expect(await readFile(others, 'utf8')).toBe('untouched');
+    expect((await filesOf(file)).files.has('report/version.json')).toBe(true);
   });
 
   it('takes the end of a long log, and never writes over a file', async () => {

@@ -111,7 +111,9 @@ async function archive(path: string, files: ReadonlyMap<string, string>, now: nu
       (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
     );
     if (taken) throw new BoiError('bad-request', `--bundle ${path}: there is something already; name another file`);
-    const target = await open(half, 'w', 0o600);
+    // Left by a run that was killed, or put there by somebody else: it is not written through, nor into a file of theirs.
+    await rm(half, { force: true });
+    const target = await open(half, 'wx', 0o600);
     const tar = pack();
     for (const [name, text] of files) tar.entry({ name: `${folder}/${name}`, mode: 0o600, mtime: new Date(now) }, text);
     tar.finalize();
