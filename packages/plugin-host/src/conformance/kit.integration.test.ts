@@ -49,6 +49,20 @@ describe('the conformance kit', () => {
     );
   });
 
+  test('finds a provisioner that forgets, and one that makes nodes for which nobody waits any more', async () => {
+    const careless = await bundleProgram(join(import.meta.dirname, '../testing/careless-provisioner.ts'));
+    const results = await runConformance({
+      plugin: { kind: 'provisioner', command: process.execPath, args: [careless], readyTimeoutMs: 10_000 },
+    });
+    expect(results.filter(({ ok }) => !ok)).toMatchObject([
+      { name: 'knows it after a crash' },
+      {
+        name: 'refuses a request without an id or an address, or whose deadline has passed',
+        problem: expect.stringContaining('the call was answered'),
+      },
+    ]);
+  });
+
   test('finds a plugin that must be killed', async () => {
     expect((await failed('stubborn')).map(({ name }) => name)).toContain(
       'ends within 5 s of TERM, before it is killed',

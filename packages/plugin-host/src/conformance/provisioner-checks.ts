@@ -57,10 +57,11 @@ export const provisionerChecks: readonly Check[] = [
     },
   },
   {
-    name: 'refuses a request without an id or an address',
+    name: 'refuses a request without an id or an address, or whose deadline has passed',
     run: async (bench) => {
       const channel = await bench.channel();
-      for (const wrong of [{ requestId: '' }, { bootstrapAddresses: [] }, { requestId: '../../escape' }])
+      const late = { deadlineMs: String(bench.clock.now() - 1_000) };
+      for (const wrong of [{ requestId: '' }, { bootstrapAddresses: [] }, { requestId: '../../escape' }, late])
         await expectFailure(provision(channel, { ...newRequest(bench), ...wrong }), 'refused');
     },
   },

@@ -64,7 +64,8 @@ export interface ProvisionerServiceClient extends grpc.Client {
   
   /**
    * Provision begins to make a node and answers at once; it does not wait for the node to join. RESOURCE_EXHAUSTED: there
-   * is no room; FAILED_PRECONDITION: this plugin can never make such a node. Either counts as a failed request.
+   * is no room; FAILED_PRECONDITION: this plugin can never make such a node, or the deadline of a request that it does not know
+   * has passed. Either counts as a failed request.
    */
   Provision(argument: _boi_provisioner_v1_ProvisionRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_provisioner_v1_ProvisionResponse__Output>): grpc.ClientUnaryCall;
   Provision(argument: _boi_provisioner_v1_ProvisionRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_boi_provisioner_v1_ProvisionResponse__Output>): grpc.ClientUnaryCall;
@@ -72,7 +73,8 @@ export interface ProvisionerServiceClient extends grpc.Client {
   Provision(argument: _boi_provisioner_v1_ProvisionRequest, callback: grpc.requestCallback<_boi_provisioner_v1_ProvisionResponse__Output>): grpc.ClientUnaryCall;
   /**
    * Provision begins to make a node and answers at once; it does not wait for the node to join. RESOURCE_EXHAUSTED: there
-   * is no room; FAILED_PRECONDITION: this plugin can never make such a node. Either counts as a failed request.
+   * is no room; FAILED_PRECONDITION: this plugin can never make such a node, or the deadline of a request that it does not know
+   * has passed. Either counts as a failed request.
    */
   provision(argument: _boi_provisioner_v1_ProvisionRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_boi_provisioner_v1_ProvisionResponse__Output>): grpc.ClientUnaryCall;
   provision(argument: _boi_provisioner_v1_ProvisionRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_boi_provisioner_v1_ProvisionResponse__Output>): grpc.ClientUnaryCall;
@@ -103,7 +105,8 @@ export interface ProvisionerServiceHandlers extends grpc.UntypedServiceImplement
   
   /**
    * Provision begins to make a node and answers at once; it does not wait for the node to join. RESOURCE_EXHAUSTED: there
-   * is no room; FAILED_PRECONDITION: this plugin can never make such a node. Either counts as a failed request.
+   * is no room; FAILED_PRECONDITION: this plugin can never make such a node, or the deadline of a request that it does not know
+   * has passed. Either counts as a failed request.
    */
   Provision: grpc.handleUnaryCall<_boi_provisioner_v1_ProvisionRequest__Output, _boi_provisioner_v1_ProvisionResponse>;
   
