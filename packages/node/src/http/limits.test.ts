@@ -94,12 +94,12 @@ test('headers over 16 KiB', async () => {
 
 test('a body over 1.5 MiB, whether its length is told or not', async () => {
   const port = await listen();
-  const send = (headers: Record<string, string>) =>
+  const send = (headers: Record<string, string>, path = '/v1/groups', bytes = BODY_BYTES_MAX) =>
     new Promise<Problem>((resolve, reject) => {
       const request = http.request({
         host: '127.0.0.1',
         port,
-        path: '/v1/groups',
+        path,
         method: 'POST',
         agent: false,
         headers,
@@ -112,7 +112,7 @@ test('a body over 1.5 MiB, whether its length is told or not', async () => {
         response.on('end', () => resolve({ ...(JSON.parse(text) as Problem), status: response.statusCode ?? 0 }));
       });
       request.on('error', reject);
-      const body = JSON.stringify({ name: 'x'.repeat(BODY_BYTES_MAX) });
+      const body = JSON.stringify({ name: 'x'.repeat(bytes) });
       request.write(body);
       // Its end is not waited for by who has read enough.
       if ('content-length' in headers) request.end();
@@ -122,6 +122,8 @@ test('a body over 1.5 MiB, whether its length is told or not', async () => {
   const length = String(JSON.stringify({ name: '' }).length + BODY_BYTES_MAX);
   expect(await send({ ...json, 'content-length': length })).toMatchObject(refusal);
   expect(await send({ ...json, 'transfer-encoding': 'chunked' })).toMatchObject(refusal);
+  // Anybody may send to this one.
+  expect(await send({ ...json, 'transfer-encoding': 'chunked' }, '/v1/join', 64 * 1024)).toMatchObject(refusal);
 });
 
 test('what is no HTTP is told so, and the connection closed', async () => {

@@ -9,6 +9,8 @@ import { PROBLEM_TYPE, problemOf } from './problem.ts';
 
 /** A spec file of 1 MiB, escaped as a JSON string, with room for its variables. */
 export const BODY_BYTES_MAX = 1536 * 1024;
+/** Of whoever shows no credential: a join is a token and a certificate request. So many at once must not fill a node's memory. */
+export const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
 export const HEADER_BYTES_MAX = 16 * 1024;
 export const REQUEST_TIMEOUT_MS = 30_000;
 export const CONNECTIONS_MAX = 4096;

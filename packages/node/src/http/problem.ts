@@ -29,9 +29,13 @@ export function toBoiError(error: unknown): BoiError {
   }
   switch (e.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new BoiError('too-large', 'The body is larger than this node accepts (1.5 MiB; a spec file 1 MiB).', {
-        details: { limit: 'body-bytes' },
-      });
+      return new BoiError(
+        'too-large',
+        'The body is larger than this node accepts (1.5 MiB; a spec file 1 MiB; 64 KiB without a credential).',
+        {
+          details: { limit: 'body-bytes' },
+        },
+      );
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new BoiError('unsupported-media-type', 'Send `content-type: application/json`.');
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':

@@ -26,6 +26,7 @@ import {
   ConnectionLimit,
   HEADER_BYTES_MAX,
   onClientError,
+  PUBLIC_BODY_BYTES_MAX,
   REQUEST_TIMEOUT_MS,
 } from './limits.ts';
 import { PROBLEM_TYPE, problemOf, toBoiError } from './problem.ts';
@@ -197,6 +198,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
       method,
       url: path,
       config: { role },
+      ...(role === 'public' ? { bodyLimit: PUBLIC_BODY_BYTES_MAX } : {}),
       schema: {
         ...(params === undefined ? {} : { params: Type.Object(params as never) }),
         querystring: query ?? Type.Object({}, { additionalProperties: false }),
