@@ -404,6 +404,11 @@ describe('lists and views', () => {
     expect((await run(['spec', 'list', '-o', 'wide'])).stdout).toContain('PROJECT');
   });
 
+  it('tell of a task that is being stopped', async () => {
+    api.on('spec.tasks', () => ({ items: [taskView({ state: 'running', cancelling: true })] }));
+    expect((await run(['task', 'list', SPEC_ID])).stdout).toMatch(/^build .* running .* being cancelled$/m);
+  });
+
   it('read all pages up to the limit', async () => {
     api.on('spec.tasks', ({ query }) => ({
       items: Array.from({ length: Number(query.limit) }, (_, i) => taskView({ index: i + 1 })),

@@ -42,8 +42,14 @@ export function taskColumns(now: () => number): Column<TaskView>[] {
     { title: 'ATTEMPT', cell: (t) => String(t.attempt), align: 'right' },
     { title: 'TOOK', cell: took },
     { title: 'EXIT', cell: (t) => t.signal ?? (t.exitCode === undefined ? '' : String(t.exitCode)), align: 'right' },
-    { title: 'WHY', cell: (t) => escapeName(t.why?.summary ?? t.message ?? t.reason ?? ''), widthMax: 48 },
+    { title: 'WHY', cell: (t) => escapeName(whyOf(t)), widthMax: 48 },
     { title: 'TASK ID', cell: (t) => t.id, wide: true },
     { title: 'FENCE', cell: (t) => t.fence ?? '', wide: true },
   ];
+}
+
+function whyOf(t: TaskView): string {
+  // A stop may take its grace; without a word of it the cancel would look lost.
+  if (t.cancelling === true) return 'being cancelled';
+  return t.why?.summary ?? t.message ?? t.reason ?? '';
 }
