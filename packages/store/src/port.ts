@@ -55,9 +55,17 @@ export interface Txn {
   readonly failure?: readonly Op[];
 }
 
+export interface Refused {
+  readonly outcome: 'refused';
+  readonly revision: Revision;
+  readonly answers: readonly OpAnswer[];
+  /** What refuses it may be its own effect: the caller tells "mine" from "theirs" as after a second sending. */
+  readonly inDoubt?: true;
+}
+
 export type TxnAnswer =
   | { readonly outcome: 'applied'; readonly revision: Revision; readonly answers: readonly OpAnswer[] }
-  | { readonly outcome: 'refused'; readonly revision: Revision; readonly answers: readonly OpAnswer[] }
+  | Refused
   | { readonly outcome: 'unknown'; readonly cause: BoiError };
 
 /** One request of nested sub-transactions, each with its own compares and answer; one refusal does not fail the rest. */
@@ -80,7 +88,7 @@ export type BatchAnswer =
       readonly answers: readonly OpAnswer[];
       readonly items: readonly BatchItemAnswer[];
     }
-  | { readonly outcome: 'refused'; readonly revision: Revision; readonly answers: readonly OpAnswer[] }
+  | Refused
   | { readonly outcome: 'unknown'; readonly cause: BoiError };
 
 /** Measured on etcd 3.4.23: 126 nested sub-transactions of at most 2 operations pass in a request, 127 are refused. */
@@ -174,7 +182,7 @@ export interface StoreStatus {
  * {@link CompactedError}); a write whose outcome is in doubt never throws, it answers *unknown*.
  * A write throws when it was definitely refused for another reason than a compare, and then nothing of it happened: a put
  * with a lease that has ended (`wrong-state`, see `isLeaseNotFound`), a full database (`unavailable`, its message names the
- * cure), a certificate without the permission (`unavailable`).
+ * cure; of a write whose compares hold after it was made as before nobody can tell), a certificate without the permission (`unavailable`).
  * Both throw before anything is sent `BoiError('too-large')` for what exceeds the limits above, and `'bad-request'` for a
  * key that is not printable ASCII, an empty range, or a key written twice in one request.
  */

@@ -2,7 +2,8 @@
  * The only way an *unknown* outcome is resolved: the identical transaction, same compares and same nonce, is sent again
  * until the answer is definite. A read alone proves nothing, since the first request may still be in flight and be
  * applied after the read. When a request that was in fact applied is sent again, its own effects make its compares fail:
- * the answer is *refused*, and the caller tells "mine" from "theirs" by the nonce or value it finds.
+ * the answer is *refused*, and the caller tells "mine" from "theirs" by the nonce or value it finds. So it is with a refusal
+ * that the store itself calls doubtful (a full database may have taken the write): it counts as a second sending.
  */
 import { sleep } from '@boi/core';
 import type { Batch, BatchAnswer, CallOptions, Txn, TxnAnswer } from '@boi/store';
@@ -25,7 +26,10 @@ export async function settle<A extends { outcome: string }>(
   for (let resent = false; ; resent = true) {
     signal.throwIfAborted();
     const answer = await send();
-    if (answer.outcome !== 'unknown') return { ...(answer as Exclude<A, Unknown>), resent };
+    if (answer.outcome !== 'unknown') {
+      const definite = answer as Exclude<A, Unknown> & { readonly inDoubt?: true };
+      return { ...definite, resent: resent || definite.inDoubt === true };
+    }
     ctx.metrics.count('boi_core_store_unknown_outcomes_total');
     await sleep(ctx.clock, backoffMs, signal);
     backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS);

@@ -212,7 +212,7 @@ export class Committer {
         await this.#kept.keep(group.map(({ ended }) => ended));
         this.#kept.keepSoon([...this.#pending]);
         answer = { ...(await settleBatch(ctx, this.#closing.signal, request)), resent: true };
-      } else answer = { ...first, resent: false };
+      } else answer = { ...first, resent: first.outcome === 'refused' && first.inDoubt === true };
       metrics.observe('boi_core_commit_seconds', (clock.mono() - sentMono) / 1000);
       const left: Ended[] = [];
       for (const [i, item] of group.entries()) {

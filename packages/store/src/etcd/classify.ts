@@ -29,6 +29,14 @@ export function isLeaseGone(error: ServiceError): boolean {
   return error.details === LEASE_NOT_FOUND;
 }
 
+/**
+ * The database is full. Not definite: etcd looks at its quota before it takes a write and again when it makes it, and the second
+ * time makes it all the same.
+ */
+export function isNoSpace(error: ServiceError): boolean {
+  return error.details === NO_SPACE;
+}
+
 /** The reply exceeded what this client takes; the request was handled. */
 export function isReplyTooLarge(error: ServiceError): boolean {
   return error.code === status.RESOURCE_EXHAUSTED && error.details.startsWith('Received message larger than max');

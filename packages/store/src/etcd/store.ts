@@ -43,6 +43,7 @@ import {
   definiteRefusal,
   isCompacted,
   isLeaseGone,
+  isNoSpace,
   isReplyTooLarge,
   unknownBecause,
   unreachableBecause,
@@ -119,21 +120,23 @@ export class EtcdStore implements Store {
 
   async txn(txn: Txn, options?: CallOptions): Promise<TxnAnswer> {
     checkTxn(txn);
-    const response = await this.#write(txn, options, () => leasesOf([txn]));
-    if (response instanceof BoiError) return { outcome: 'unknown', cause: response };
+    const written = await this.#write(txn, options, () => leasesOf([txn]));
+    if (written instanceof BoiError) return { outcome: 'unknown', cause: written };
+    const { response, ...doubt } = written;
     const revision = revisionOf(response.header.revision);
     return response.succeeded
       ? { outcome: 'applied', revision, answers: toAnswers(txn.success, response) }
-      : { outcome: 'refused', revision, answers: toAnswers(txn.failure ?? [], response) };
+      : { outcome: 'refused', revision, answers: toAnswers(txn.failure ?? [], response), ...doubt };
   }
 
   async batch(batch: Batch, options?: CallOptions): Promise<BatchAnswer> {
     checkBatch(batch);
-    const response = await this.#write(batch, options, () => leasesOf([batch, ...batch.items]));
-    if (response instanceof BoiError) return { outcome: 'unknown', cause: response };
+    const written = await this.#write(batch, options, () => leasesOf([batch, ...batch.items]));
+    if (written instanceof BoiError) return { outcome: 'unknown', cause: written };
+    const { response, ...doubt } = written;
     const revision = revisionOf(response.header.revision);
     if (!response.succeeded) {
-      return { outcome: 'refused', revision, answers: toAnswers(batch.failure ?? [], response) };
+      return { outcome: 'refused', revision, answers: toAnswers(batch.failure ?? [], response), ...doubt };
     }
     return {
       outcome: 'applied',
@@ -228,13 +231,39 @@ export class EtcdStore implements Store {
     request: Txn | Batch,
     options: CallOptions | undefined,
     leases: () => LeaseId[],
-  ): Promise<WireTxnResponse | BoiError> {
+  ): Promise<Written | BoiError> {
     try {
-      return await this.#send(protocol().txn, request, options);
+      return { response: await this.#send(protocol().txn, request, options) };
     } catch (error) {
+      if (isServiceError(error) && isNoSpace(error)) return this.#afterNoSpace(request, options, error);
       return writeError(error, leases());
     }
   }
+
+  /**
+   * Once etcd has answered so it will not make the write any more, but may have. Its own effects make its compares fail: asked
+   * without its writes, which a full database still answers, they tell. Throws when it was not made.
+   */
+  async #afterNoSpace(
+    { compares, failure = [] }: Txn | Batch,
+    options: CallOptions | undefined,
+    full: ServiceError,
+  ): Promise<Written | BoiError> {
+    const reads = failure.filter(({ op }) => op === 'get');
+    let response: WireTxnResponse;
+    try {
+      response = await this.#send(protocol().txn, { compares, success: [], failure: reads }, options);
+    } catch (error) {
+      return writeError(error, []);
+    }
+    if (response.succeeded) throw definiteRefusal(full);
+    return { response, inDoubt: true };
+  }
+}
+
+interface Written {
+  readonly response: WireTxnResponse;
+  readonly inDoubt?: true;
 }
 
 function checkEndpoints({ endpoints, tls }: EtcdStoreOptions): void {
