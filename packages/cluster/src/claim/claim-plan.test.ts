@@ -227,3 +227,25 @@ test('whatever is queued: slots are not exceeded, nothing is picked twice, order
     ),
   );
 });
+
+test('with a concurrency key for each entry a plan looks at each a few times, not at all of them for each', () => {
+  const count = 4_000;
+  let looks = 0;
+  const lanes = lanesOf(Array.from({ length: count }, (_, n) => ({ i: n + 1, lock: { hash: `k${n}`, limit: 1 } })));
+  for (const { candidates } of lanes) {
+    for (const one of candidates) {
+      const { stored } = one;
+      Object.defineProperty(one, 'stored', {
+        get() {
+          looks++;
+          return stored;
+        },
+      });
+    }
+  }
+  for (const freeSlots of [0, 4]) {
+    looks = 0;
+    planClaims({ ...input([], { freeSlots, lockSlots: () => [0] }), lanes });
+    expect(looks).toBeLessThan(count * 4 * Math.log2(count));
+  }
+});

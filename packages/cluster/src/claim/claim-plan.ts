@@ -144,21 +144,22 @@ export function planClaims(input: PlanInput): Plan {
   let risky = input.riskyHere;
   let heldFor: TaskId | undefined;
   const tooLarge: TaskId[] = [];
-  const open = new Set(cursors);
+  const open = new Order(cursors, served);
   while (picks.length < input.startMax) {
-    const cursor = first(open, served);
+    const cursor = open.first();
     const candidate = cursor?.head;
     if (cursor === undefined || candidate === undefined) break;
     const { lane } = cursor;
-    if (lane.slots > input.capacity || (lane.deliveries === 2 && risky)) open.delete(cursor);
+    if (lane.slots > input.capacity || (lane.deliveries === 2 && risky)) open.close(cursor);
     else if (lane.slots > free || (heldFor !== undefined && lane.slots > 0)) {
-      open.delete(cursor);
+      open.close(cursor);
       if (heldFor !== undefined) continue;
       tooLarge.push(candidate.task);
       if ((passedOver.get(candidate.task) ?? 0) >= PASS_MAX) heldFor = candidate.task;
-    } else if (!cursor.takeLock()) open.delete(cursor);
+    } else if (!cursor.takeLock()) open.close(cursor);
     else {
       take(cursor, candidate, false);
+      open.moved(cursor);
       free -= lane.slots;
       if (lane.deliveries === 2) risky = true;
       if (lane.slots === 0) continue;
@@ -171,12 +172,16 @@ export function planClaims(input: PlanInput): Plan {
   }
 
   if (heldFor === undefined) {
-    const ahead = new Set(cursors.filter(({ lane }) => isAheadLane(lane, input.capacity)));
+    const ahead = new Order(
+      input.aheadMax > 0 ? cursors.filter(({ lane }) => isAheadLane(lane, input.capacity)) : [],
+      served,
+    );
     for (let count = 0; count < input.aheadMax; count++) {
-      const cursor = first(ahead, served);
+      const cursor = ahead.first();
       const candidate = cursor?.head;
       if (cursor === undefined || candidate === undefined) break;
       take(cursor, candidate, true);
+      ahead.moved(cursor);
     }
   }
   return { picks, passedOver, served, ...(heldFor === undefined ? {} : { heldFor }) };
@@ -186,28 +191,69 @@ function isAheadLane(lane: Lane, capacity: number): boolean {
   return lane.deliveries === 0 && lane.lock === undefined && lane.slots > 0 && lane.slots <= capacity;
 }
 
-/** The open lane whose head comes first. */
-function first(open: Set<Cursor>, served: ReadonlyMap<ProjectId, number>): Cursor | undefined {
-  let best: Cursor | undefined;
-  for (const cursor of open) {
-    if (cursor.head === undefined) open.delete(cursor);
-    else if (best?.head === undefined || before(cursor, cursor.head, best, best.head, served)) best = cursor;
+/**
+ * The open lanes in the order of their heads: a heap for each project, of which there are few, and with a concurrency key for each
+ * of its tasks a queue has as many lanes as entries.
+ */
+class Order {
+  readonly #heaps = new Map<ProjectId, Cursor[]>();
+  readonly #served: ReadonlyMap<ProjectId, number>;
+
+  constructor(cursors: readonly Cursor[], served: ReadonlyMap<ProjectId, number>) {
+    this.#served = served;
+    for (const cursor of cursors) {
+      if (cursor.head === undefined) continue;
+      const { project } = cursor.lane;
+      const heap = this.#heaps.get(project);
+      if (heap === undefined) this.#heaps.set(project, [cursor]);
+      else heap.push(cursor);
+    }
+    for (const heap of this.#heaps.values()) for (let at = heap.length >> 1; at >= 0; at--) sink(heap, at);
   }
-  return best;
+
+  /** The lane whose head comes first: of the project that has had least. */
+  first(): Cursor | undefined {
+    let best: ProjectId | undefined;
+    for (const project of this.#heaps.keys()) if (best === undefined || this.#before(project, best)) best = project;
+    return best === undefined ? undefined : this.#heaps.get(best)?.[0];
+  }
+
+  /** Nothing more is taken of the lane that is first. */
+  close({ lane: { project } }: Cursor): void {
+    const heap = this.#heaps.get(project) ?? [];
+    const last = heap.pop();
+    if (heap.length === 0) this.#heaps.delete(project);
+    else {
+      heap[0] = last as Cursor;
+      sink(heap, 0);
+    }
+  }
+
+  /** The head of the lane that is first was taken. */
+  moved(cursor: Cursor): void {
+    if (cursor.head === undefined) this.close(cursor);
+    else sink(this.#heaps.get(cursor.lane.project) ?? [], 0);
+  }
+
+  #before(a: ProjectId, b: ProjectId): boolean {
+    const difference = (this.#served.get(a) ?? 0) - (this.#served.get(b) ?? 0);
+    return difference !== 0 ? difference < 0 : a < b;
+  }
 }
 
-function before(
-  a: Cursor,
-  headOfA: Candidate,
-  b: Cursor,
-  headOfB: Candidate,
-  served: ReadonlyMap<ProjectId, number>,
-): boolean {
-  if (a.lane.project !== b.lane.project) {
-    const difference = (served.get(a.lane.project) ?? 0) - (served.get(b.lane.project) ?? 0);
-    return difference !== 0 ? difference < 0 : a.lane.project < b.lane.project;
+/** Down to where none below comes before it. Every cursor in a heap has a head. */
+function sink(heap: Cursor[], from: number): void {
+  const head = (at: number) => heap[at]?.head as Candidate;
+  for (let at = from; ; ) {
+    const left = 2 * at + 1;
+    if (left >= heap.length) return;
+    const child = left + 1 < heap.length && compareCandidates(head(left + 1), head(left)) < 0 ? left + 1 : left;
+    if (compareCandidates(head(at), head(child)) <= 0) return;
+    const moved = heap[at] as Cursor;
+    heap[at] = heap[child] as Cursor;
+    heap[child] = moved;
+    at = child;
   }
-  return compareCandidates(headOfA, headOfB) < 0;
 }
 
 /** Only projects with entries here count: one that was away neither saved up nor owes anything. */

@@ -18,6 +18,7 @@ import type { ProjectId, TaskId } from '@boi/core';
 import { ABSENT, type Revision } from '@boi/store';
 import { Bell } from '../base/bell.ts';
 import type { Change } from '../base/mirror.ts';
+import { lastPart } from '../keys.ts';
 import type { QueueEntry } from '../records.ts';
 import { type Candidate, type Pick, planClaims } from './claim-plan.ts';
 import { companyMs } from './claim-spacing.ts';
@@ -53,7 +54,7 @@ export class ClaimLoop {
   #scanned: Revision = ABSENT;
   /** When what runs was last compared with the own queue. */
   #comparedMono = Number.NEGATIVE_INFINITY;
-  #passedOver: ReadonlyMap<TaskId, number> = new Map();
+  #passedOver: Map<TaskId, number> = new Map();
   #served: ReadonlyMap<ProjectId, number> = new Map();
   /** When the last claims were sent. */
   #claimedMono = Number.NEGATIVE_INFINITY;
@@ -101,6 +102,7 @@ export class ClaimLoop {
   /** Changes of the own queue, in order. */
   heard(changes: readonly Change<QueueEntry>[]): void {
     this.#claimer.heard(changes);
+    for (const { key, after } of changes) if (after === undefined) this.#passedOver.delete(lastPart(key) as TaskId);
     this.wake();
   }
 
@@ -215,7 +217,7 @@ export class ClaimLoop {
       lockSlots: (project, hash, limit) => locks.slots(project, hash, limit),
       busy: (task) => held.get(task) !== undefined,
     });
-    this.#passedOver = plan.passedOver;
+    this.#passedOver = new Map(plan.passedOver);
     this.#served = plan.served;
     const picks = plan.picks.filter(({ candidate }) => {
       if (candidate.lost && endLost(candidate)) {
