@@ -109,7 +109,7 @@ export async function retryTask(
         details: { task: tsk },
       });
     }
-    const { items, stillBlocked } = await reblockItems(deps, spc, header.record, indexOf(tsk));
+    const { items, stillBlocked } = await reblockItems(deps, spc, header.record, indexOf(tsk), result.record);
     const { outcome, attempt, startedAt } = result.record;
     // A task that never ran keeps its attempt; one that ran begins the next.
     const next = startedAt === undefined && outcome === 'cancelled' ? attempt : attempt + 1;
@@ -159,7 +159,13 @@ function requireActive(header: SpecHeader, spc: SpecId): void {
 }
 
 /** What was skipped because of task `index` becomes blocked again. */
-async function reblockItems(deps: NodeDeps, spc: SpecId, header: SpecHeader, index: number): Promise<Reblocked> {
+async function reblockItems(
+  deps: NodeDeps,
+  spc: SpecId,
+  header: SpecHeader,
+  index: number,
+  { outputs }: Pick<ResultRecord, 'outputs'>,
+): Promise<Reblocked> {
   const { keys } = deps.ctx;
   const tasks: TaskDefinition[] = [];
   for await (const chunk of deps.bodies.all(spc, header)) tasks.push(...chunk.tasks);
@@ -177,11 +183,25 @@ async function reblockItems(deps: NodeDeps, spc: SpecId, header: SpecHeader, ind
   const ending = dag.endingOf(index);
   // No longer what was seen at first: the compares will say so.
   if (ending === undefined || ending.outcome === 'skipped') return { items, stillBlocked };
+  if (outputs !== undefined) {
+    // Who reads its outputs reads its result when it starts, and would find none.
+    const readers = tasks.flatMap(({ needs = [] }, i) => (needs.includes(index) ? [i + 1] : []));
+    const begun = readers.filter((at) => !blocked.has(at) && !results.has(at));
+    if (begun.length > 0) {
+      throw new BoiError(
+        'wrong-state',
+        `${begun.length} tasks that read its outputs have been released and not ended; wait for them or cancel them`,
+        { details: { tasks: begun.slice(0, 20).map((at) => taskId(spc, at)) } },
+      );
+    }
+    for (const at of readers) if (blocked.has(at)) stillBlocked.push(exists(keys.blocked(spc, taskId(spc, at))));
+  }
   for (const at of dag.reset(index)) {
     const result = results.get(at);
     if (result === undefined) {
       // To be skipped, but its coordinator has not done so yet; if it does before this request, look again.
-      stillBlocked.push(exists(keys.blocked(spc, taskId(spc, at))));
+      const compare = exists(keys.blocked(spc, taskId(spc, at)));
+      if (!stillBlocked.some(({ key }) => key === compare.key)) stillBlocked.push(compare);
       continue;
     }
     items.push({
