@@ -153,7 +153,7 @@ describe('local fallback', () => {
     expect(node.runner.witnesses).toEqual([]);
     await cluster.wait(node.node.api.setFallback(false));
     await cluster.clock.advance(1_000);
-    expect(node.node.snapshot().members.get(node.id)?.conf).toBeUndefined();
+    expect(node.node.snapshot().members.get(node.id)?.conf).toEqual({ v: 1 });
     expect(node.node.api.notice()).toBeUndefined();
     await cluster.untilDone(await cluster.dispatch({ tasks: [{ ref: 'a', run: 'true' }] }));
   });

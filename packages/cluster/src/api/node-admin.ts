@@ -137,7 +137,8 @@ async function configure(deps: NodeDeps, id: NodeId, signal: AbortSignal, change
   await swap(deps, key, signal, (kv) => {
     const next = change(kv === undefined ? { v: SCHEMA_VERSION } : codecs.nodeconf.decode(kv.key, kv.value));
     if (next === undefined) return undefined;
-    return isNeutral(next) ? { op: 'delete', key } : { op: 'put', key, value: codecs.nodeconf.encode(next) };
+    // Never deleted: a copy of a request that found none would be applied again when it is undone.
+    return { op: 'put', key, value: codecs.nodeconf.encode(next) };
   });
   return showNode(deps, id);
 }

@@ -3,7 +3,7 @@
  * recognise its own effect, because a transaction whose answer was lost is found refused when it is sent again.
  */
 import { BoiError } from '@boi/core';
-import { ABSENT, type Compare, type Revision, type Txn, type TxnAnswer, unchanged } from '@boi/store';
+import { ABSENT, absent, type Compare, type Revision, type Txn, type TxnAnswer, unchanged } from '@boi/store';
 import { settleTxn } from '../base/settle.ts';
 import { appliedOrNot, type Bringing } from '../events/events.ts';
 import type { Codec } from '../records.ts';
@@ -25,7 +25,8 @@ export async function change<T>(deps: IdentityDeps, attempt: () => Promise<Attem
     for (let n = 0; n < ATTEMPTS_MAX; n++) {
       const made = await attempt();
       if ('done' in made) return made.done;
-      const send = () => settleTxn(deps, signal, made.txn);
+      const txn = once(deps, made.txn);
+      const send = () => settleTxn(deps, signal, txn);
       const { bringing } = made;
       const answer =
         deps.events === undefined || bringing === undefined
@@ -35,6 +36,12 @@ export async function change<T>(deps: IdentityDeps, attempt: () => Promise<Attem
     }
     throw new BoiError('conflict', 'others kept changing the same records; look, and try again');
   });
+}
+
+/** Its line stays in the audit: a copy of the request that arrives when what it did has been undone is refused by that. */
+function once({ keys }: IdentityDeps, txn: Txn): Txn {
+  const lines = txn.success.filter(({ op, key }) => op === 'put' && key.startsWith(keys.audits().start));
+  return { ...txn, compares: [...txn.compares, ...lines.map(({ key }) => absent(key))] };
 }
 
 /** Runs `work` with a signal that ends it after {@link IDENTITY_LIMIT_MS}. */

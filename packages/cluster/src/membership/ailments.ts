@@ -14,7 +14,7 @@ import { type NodeId, sleep } from '@boi/core';
 import { ABSENT, type Op, unchanged } from '@boi/store';
 import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
-import { codecs, isNeutral, SCHEMA_VERSION } from '../records.ts';
+import { codecs, SCHEMA_VERSION } from '../records.ts';
 
 export interface Ailment {
   /** What it is about, for instance `plugin audit`. With the reason it tells one ailment from another. */
@@ -106,7 +106,8 @@ export class Ailments {
       kv === undefined ? { v: SCHEMA_VERSION as 1 } : codecs.nodeconf.decode(key, kv.value);
     if ((unhealthy ?? []).join() === wanted.join()) return true;
     const next = { ...rest, ...(wanted.length === 0 ? {} : { unhealthy: [...wanted] }) };
-    const op: Op = isNeutral(next) ? { op: 'delete', key } : { op: 'put', key, value: codecs.nodeconf.encode(next) };
+    // Never deleted: a copy of a request that found none would be applied again when it is undone.
+    const op: Op = { op: 'put', key, value: codecs.nodeconf.encode(next) };
     const txn = { compares: [unchanged(key, kv?.modRevision ?? ABSENT)], success: [op] };
     return (await settleTxn(ctx, this.#stopping.signal, txn)).outcome === 'applied';
   }
