@@ -1,7 +1,7 @@
 /** Replies of the store that are lost on their way, on whole nodes: what was asked is found out, and nothing runs twice. */
 import type { FaultPlan } from '@boi/store/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { TestCluster } from './testing/test-cluster.ts';
+import { TestCluster, type TestNode } from './testing/test-cluster.ts';
 import { setPaused, takes, tasks } from './testing/whole-nodes.ts';
 
 let cluster: TestCluster;
@@ -66,5 +66,30 @@ describe('replies that are lost', () => {
     );
     expect(starts()).toHaveLength(20);
     for (const { counts } of cluster.nodes) expect(counts.get('boi_core_superseded_total')).toBeUndefined();
+  });
+
+  test('a kill is told as done, and kills what it was meant for', async () => {
+    const [first] = (await cluster.joinAll(2, { script: takes(30_000), slots: 1 })) as [TestNode];
+    const spec = await cluster.dispatch({ tasks: tasks(1) });
+    await cluster.clock.until(() => cluster.running(spec).length === 1, 10_000, 'it runs');
+    let batches = 0;
+    first.store.plan = {
+      call: ({ method }) => (method === 'batch' && batches++ === 0 ? { dropReply: true } : undefined),
+    };
+    const { defaultProject } = first.node.snapshot().cluster;
+    await cluster.wait(first.node.api.killTask(defaultProject, cluster.task(spec)));
+    const [result] = (await cluster.untilDone(spec)).values();
+    expect(result?.history).toMatchObject([{ end: 'killed', delivery: 1 }]);
+  });
+
+  test('a node whose first requests have no answer starts all the same', async () => {
+    const made = cluster.make(1, { script: takes(100) });
+    let calls = 0;
+    made.store.plan = {
+      call: ({ method }) => (method === 'grantLease' && calls++ === 0 ? { dropReply: true } : undefined),
+    };
+    await cluster.wait(made.node.start());
+    cluster.nodes.push(made);
+    expect(made.node.status().session).toBe('live');
   });
 });

@@ -57,6 +57,9 @@ interface Live extends Lasting {
   readonly abort: AbortController;
 }
 
+/** No answer to a read or a write, or somebody was faster: the next try may go better. */
+const OUTAGES: readonly string[] = ['store-unreachable', 'outcome-unknown', 'conflict'];
+
 export class NodeSession implements Session {
   readonly node: NodeId;
   readonly #options: NodeSessionOptions;
@@ -314,7 +317,7 @@ export class NodeSession implements Session {
         return await this.#register();
       } catch (error) {
         this.#stopping.signal.throwIfAborted();
-        const outage = error instanceof BoiError && (error.code === 'store-unreachable' || error.code === 'conflict');
+        const outage = error instanceof BoiError && OUTAGES.includes(error.code);
         // A starting daemon says what is wrong; a running one has tasks to come back for.
         if (first && (!outage || ++failures > 3)) throw error;
         ctx.log.warn({ err: error }, 'cannot register; trying again');

@@ -4,7 +4,7 @@
  * cancelled ends as `cancelled`. The delivery stays counted. Only an operator decides this: an exclusive task's old copy may
  * still run beside the new one until its node notices.
  */
-import { BoiError, type NodeId, specOf, type TaskId } from '@boi/core';
+import { BoiError, type NodeId, type ProjectId, specOf, type TaskId } from '@boi/core';
 import type { Txn } from '@boi/store';
 import type { Actor } from '../api/api-types.ts';
 import { settleTxn } from '../base/settle.ts';
@@ -12,6 +12,7 @@ import { ENDING_EVENTS, resultEvents } from '../commit/commit-events.ts';
 import { poisonResult } from '../commit/ending.ts';
 import type { NodeDeps } from '../deps.ts';
 import { appliedOrNot } from '../events/events.ts';
+import { locateTask } from '../placement/locate.ts';
 import { unclaimed } from '../placement/move.ts';
 import { placementFactsOf, routedTaskOf } from '../placement/placement.ts';
 import type { QueueOwner } from '../placement/queue-scan.ts';
@@ -55,18 +56,33 @@ export async function killClaim(
       record.cancel === undefined
         ? { ...poisonResult(owner, { entry: record, fence: fenceOf(stored) }, nowMs), history: all }
         : { v: SCHEMA_VERSION, outcome: 'cancelled', endedAt: nowMs, attempt, delivery, history: all };
-    return endKilled(
-      deps,
-      { task, owner, stored, result, txn: endLostTxn(keys, task, stored, result, header) },
-      signal,
-    );
+    const txn = endLostTxn(keys, task, stored, result, header);
+    const ended = await endKilled(deps, { task, owner, stored, result, txn }, signal);
+    return ended || wasKilled(deps, record.prj, task, killed);
   }
   const placer = await deps.placer();
   await placer.consult(() => [routedTaskOf(task, record.prj, record)]);
   const placed = placer.place(task, placementFactsOf(record), { exclude: new Set([owner]) });
   const entry = unclaimed(record, killed);
   const move = planMove({ keys, task, from: owner, stored, entry, why: 'killed', nowMs }, placed);
-  return (await sendMoves(deps, [move], [], signal)).applied.length === 1;
+  const { applied } = await sendMoves(deps, [move], [], signal);
+  return applied.length === 1 || wasKilled(deps, record.prj, task, killed);
+}
+
+/** Refused, perhaps by the first sending of this very kill, whose answer was lost: the task's history has it then. */
+async function wasKilled(deps: NodeDeps, prj: ProjectId, task: TaskId, killed: HistoryRecord): Promise<boolean> {
+  const place = await locateTask(deps, prj, task);
+  const record =
+    place.kind === 'entry' ? place.entry.record : place.kind === 'result' ? place.result.record : undefined;
+  const { at, node, attempt, delivery, actor } = killed;
+  const isIt = (claim: HistoryRecord) =>
+    claim.end === 'killed' &&
+    claim.at === at &&
+    claim.node === node &&
+    claim.attempt === attempt &&
+    claim.delivery === delivery &&
+    claim.actor === actor;
+  return record?.history?.some(isIt) === true;
 }
 
 async function endKilled(
