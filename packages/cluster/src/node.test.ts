@@ -65,6 +65,16 @@ test('a node whose wall clock jumps while it registers takes work all the same (
   await cluster.untilDone(await cluster.dispatch({ tasks: tasks(3) }));
 });
 
+test('what a runner says at length is cut: a result that no request can hold would hold up all others', async () => {
+  const words = 'x'.repeat(3_000_000);
+  const script = () => ({ durationMs: 10, report: { outcome: 'failed', message: words, signal: words } }) as const;
+  await cluster.join(1, { script });
+  const results = [...(await cluster.untilDone(await cluster.dispatch({ tasks: tasks(3) }))).values()];
+  expect(results.map(({ message, signal }) => [message?.length, signal?.length])).toEqual(
+    [1, 2, 3].map(() => [8_192, 64]),
+  );
+});
+
 test('a task gets the outputs of the tasks it needs', async () => {
   await cluster.joinAll(2, { script: () => ({ durationMs: 5, report: { outputs: { version: '7' } } }) });
   const spec = await cluster.dispatch({

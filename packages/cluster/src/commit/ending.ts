@@ -7,7 +7,7 @@
  *   failed nor as lost), or something stopped it that nobody asked for, as the guard does with exclusive tasks when the
  *   session is about to end (a lost claim: the delivery counts, and the last one allowed makes it poison).
  */
-import { type NodeId, type Random, type RetryPolicy, retryDecision, type TaskReport } from '@boi/core';
+import { clipBytes, type NodeId, type Random, type RetryPolicy, retryDecision, type TaskReport } from '@boi/core';
 import type { Held } from '../claim/held.ts';
 import { unclaimed } from '../placement/move.ts';
 import { HISTORY_MAX, type QueueEntry, type ResultRecord, SCHEMA_VERSION, type SpecHeader } from '../records.ts';
@@ -87,6 +87,10 @@ function withHistory({ self, held, nowMs }: EndingFacts, item: Pick<HistoryItem,
   return [...history, { attempt, delivery, node: self, at: nowMs, ...item }].slice(-HISTORY_MAX);
 }
 
+/** A result that the store cannot take would be sent for ever, and with it all that waits beside and behind it, over restarts. */
+const MESSAGE_BYTES_MAX = 8_192;
+const SIGNAL_BYTES_MAX = 64;
+
 export function resultOf(
   self: NodeId,
   { entry, fence }: Pick<Held, 'entry' | 'fence'>,
@@ -97,9 +101,9 @@ export function resultOf(
     v: SCHEMA_VERSION,
     outcome,
     ...(reason === undefined ? {} : { reason }),
-    ...(message === undefined ? {} : { message }),
+    ...(message === undefined ? {} : { message: clipBytes(message, MESSAGE_BYTES_MAX, 'head') }),
     ...(exitCode === undefined ? {} : { exitCode }),
-    ...(signal === undefined ? {} : { signal }),
+    ...(signal === undefined ? {} : { signal: clipBytes(signal, SIGNAL_BYTES_MAX, 'head') }),
     ...(startedAt === undefined ? {} : { startedAt }),
     endedAt,
     node: self,

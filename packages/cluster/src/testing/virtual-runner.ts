@@ -10,7 +10,7 @@ export interface Behaviour {
   readonly durationMs: number;
   /** Default: succeeded. */
   readonly report?: Partial<
-    Pick<TaskReport, 'outcome' | 'reason' | 'exitCode' | 'outputs' | 'message' | 'tail' | 'logBytes'>
+    Pick<TaskReport, 'outcome' | 'reason' | 'exitCode' | 'signal' | 'outputs' | 'message' | 'tail' | 'logBytes'>
   >;
   /** No process comes about: it fails at once, and there is no witness of it. */
   readonly cannotStart?: boolean;
