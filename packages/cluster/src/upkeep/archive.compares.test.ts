@@ -176,3 +176,22 @@ test('of a spec that is removed while it is being archived no archive stays', as
   expect(await rig.header(spc)).toBeUndefined();
   expect((await allKeys(rig.f)).filter((name) => name.startsWith('archive/'))).toEqual([]);
 });
+
+test.each([1, 2])(
+  'a result that cannot be read does not keep other specs from being archived (%i tasks)',
+  async (count) => {
+    const tasks = Array.from({ length: count }, () => ({}));
+    const bad = await rig.dispatch(tasks);
+    await rig.runToEnd(bad);
+    const good = await rig.dispatch(tasks);
+    await rig.runToEnd(good);
+    rig.conservation.stop();
+    // Of a later version of the system.
+    const key = rig.f.keys.result(bad, testTask(1, bad));
+    await rig.f.store.txn({ compares: [], success: [{ op: 'put', key, value: '{"v":99}' }] });
+    start(rig.f.store);
+    await rig.settle(120_000);
+    expect(await rig.header(good)).toMatchObject({ archived: { chunks: 1 } });
+    expect(await rig.header(bad)).not.toHaveProperty('archived');
+  },
+);

@@ -94,7 +94,7 @@ export class Archiver {
           else if (whole) this.#budget.add(header.key, record);
         } else if (ageMs >= config.lingerMs) {
           if (record.tasks === 1) singles.push(spec);
-          else await this.#archive(spec);
+          else await this.#archive(spec).catch((error: unknown) => this.#unreadable(header.key, error));
         }
       }
       await this.#archiveSingles(singles);
@@ -164,6 +164,14 @@ export class Archiver {
     ctx.metrics.count('boi_core_specs_archived_total');
   }
 
+  /** What cannot be read must not keep the others from being archived. Throws what is wrong otherwise. */
+  #unreadable(key: string, err: unknown): void {
+    if ((err as { code?: string }).code !== 'schema-unknown') throw err;
+    const { log, metrics } = this.#deps.ctx;
+    log.error({ err, key }, 'a result cannot be read; its spec is not archived');
+    metrics.count('boi_core_records_unreadable_total', 1, { what: 'results' });
+  }
+
   async #archiveSingles(specs: readonly Spec[]): Promise<void> {
     const { ctx } = this.#deps;
     const { keys, store } = ctx;
@@ -181,7 +189,12 @@ export class Archiver {
         const found = read.answers[i];
         if (found?.op !== 'get' || found.kv === undefined) continue;
         const chunk = new ArchiveChunk();
-        chunk.add(1, codecs.result.decode(found.kv.key, found.kv.value));
+        try {
+          chunk.add(1, codecs.result.decode(found.kv.key, found.kv.value));
+        } catch (error) {
+          this.#unreadable(found.kv.key, error);
+          continue;
+        }
         const value = chunk.encode();
         const archived: SpecHeader = {
           ...header.record,

@@ -120,6 +120,17 @@ describe('a repair', () => {
     await cluster.untilDone(answer);
   });
 
+  test('a store that was emptied is not clean, though there is nothing wrong in it', async () => {
+    for (const key of [cluster.keys.cluster(), cluster.keys.incarnation()])
+      await cluster.store.txn({ compares: [], success: [{ op: 'delete', key }] });
+    const { findings, clean } = await ask(true);
+    expect(findings).toMatchObject([
+      { kind: 'cluster-record-missing', subject: cluster.keys.cluster(), repair: 'left' },
+      { kind: 'cluster-record-missing', subject: cluster.keys.incarnation(), repair: 'left' },
+    ]);
+    expect(clean).toBe(false);
+  });
+
   test('tells of a coordination that cannot be read', async () => {
     await put(cluster.keys.coord(testNode(7), GONE), '{"v":99}');
     expect((await ask(true)).findings).toMatchObject([

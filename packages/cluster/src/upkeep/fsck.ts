@@ -2,7 +2,7 @@
  * "Nothing lost, nothing twice" as one query: reads everything at one revision, protected by a hold, a page at a time, with
  * one byte of memory per task. For each spec past `writing`: every index up to the cursor has exactly one record among
  * blocked, queued and result, and none above has; a finished spec has results only; an archived one none. Beside that: records
- * of specs and nodes that do not exist, indexes and locks that point nowhere, slots of a concurrency key that no claim holds, and
+ * of specs and nodes that do not exist, a cluster that was never founded or whose store was emptied, indexes and locks that point nowhere, slots of a concurrency key that no claim holds, and
  * claims that do not hold theirs.
  */
 import {
@@ -99,6 +99,7 @@ class Check {
 
   async run(): Promise<FsckReport> {
     const { keys } = this.#deps.ctx;
+    await this.#founded();
     await this.#each(keys.nodes(), true, (kv) => void this.#nodes.add(kv.key.slice(keys.nodes().start.length)));
     await this.#each(keys.allSpecs(), false, (kv) => this.#header(kv));
     await this.#each(keys.allBlocked(), true, (kv) => this.#record('blocked', kv.key, keys.allBlocked()));
@@ -116,6 +117,24 @@ class Check {
       clean,
       findings: this.#findings,
     };
+  }
+
+  /** An empty store has no fault in it, and is the worst there is. */
+  async #founded(): Promise<void> {
+    const { keys } = this.#deps.ctx;
+    for (const key of [keys.cluster(), keys.incarnation()]) {
+      let there = false;
+      await this.#each({ start: key, end: `${key} ` }, true, () => {
+        there = true;
+      });
+      if (!there)
+        this.#find(
+          'cluster-record-missing',
+          'error',
+          key,
+          'is not in the store: it was emptied, or is not this cluster’s',
+        );
+    }
   }
 
   async #each(range: KeyRange, keysOnly: boolean, visit: (kv: KeyValue) => void): Promise<void> {
