@@ -20,8 +20,11 @@ import {
   type Txn,
 } from './port.ts';
 
-/** etcd itself has no limit below the request's; ours keeps keys what they are: short, and printable in a message. */
-const KEY_BYTES_MAX = 1024;
+/**
+ * etcd itself has no limit below the request's; ours keeps keys what they are: short, and printable in a message. The longest is
+ * that of a name: 128 code points of four bytes each, percent-encoded, are 1,536 characters.
+ */
+const KEY_BYTES_MAX = 2048;
 const ASCII = /^[\x20-\x7f]+$/;
 const REVISION = /^(0|[1-9][0-9]{0,18})$/;
 /** Room for the framing of one operation or compare: field tags, lengths and numbers. */

@@ -1,6 +1,7 @@
 import type { SpecEvent, SpecId } from '@boi/core';
 import { describe, expect, it } from 'vitest';
-import { allKeys, testProject, testTask } from '../testing/fixtures.ts';
+import { codecs } from '../records.ts';
+import { allKeys, read, testProject, testTask } from '../testing/fixtures.ts';
 import { SpecRig } from '../testing/spec-rig.ts';
 import { Archiver } from '../upkeep/archive.ts';
 import { Compactor } from '../upkeep/compact.ts';
@@ -45,6 +46,11 @@ describe('specs', () => {
       expect(await api.spec(testProject, 'a/b')).toMatchObject({ id: a, state: 'active', tasks: 1, dispatched: 1 });
       expect(await api.spec(testProject, a)).toMatchObject({ name: 'a/b' });
       expect(await api.resolveTask(testProject, 'a/b/t1')).toBe(testTask(1, a));
+      const c = await rig.dispatch([{}, { ref: 'test[file=src/a.js]' }], { name: 'c/d' });
+      expect(await api.resolveTask(testProject, 'c/d/test[file=src/a.js]')).toBe(testTask(2, c));
+      const e = await rig.dispatch([{ ref: 't' }, { ref: 't[x=a/b[1]]' }], { name: 'e[1]' });
+      expect(await api.resolveTask(testProject, 'e[1]/t')).toBe(testTask(1, e));
+      expect(await api.resolveTask(testProject, 'e[1]/t[x=a/b[1]]')).toBe(testTask(2, e));
       const b = await rig.dispatch([{}], { name: 'a/b' });
       const found = api.spec(testProject, 'a/b');
       await expect(found).rejects.toMatchObject({ code: 'ambiguous-name', details: { candidates: [a, b] } });
@@ -239,7 +245,7 @@ describe('operators', () => {
       expect((await api.cordon(node, { name: 'eve' })).state).toBe('cordoned');
       expect((await api.drain(node, 1_000)).drain).toMatchObject({ deadlineAt: rig.f.clock.now() + 1_000 });
       expect((await api.uncordon(node)).state).toBe('ready');
-      expect(await allKeys(rig.f)).not.toContain(`nodeconf/${node}`);
+      expect(await read(rig.f, rig.f.keys.nodeconf(node), codecs.nodeconf)).toEqual({ v: 1 });
       expect((await api.setPaused(true)).paused).toBe(true);
       expect((await api.setPaused(false)).paused).toBe(false);
       expect(rig.f.events.map(({ kind }) => kind)).toEqual(['cluster.paused', 'cluster.resumed']);

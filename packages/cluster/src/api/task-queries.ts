@@ -126,10 +126,21 @@ async function viewOf(
   return taskView(spc, index, definition, seen, deps.membership.snapshot(), deps.ctx.clock.now());
 }
 
-/** `<task id>` or `<spec id or name>/<ref>`. A ref has no slash, a name may. */
+/** Where the ref of a path begins. A value of a matrix may be a path itself: `nightly/test[file=src/a.js]`. */
+function refSlash(path: string): number {
+  if (path.endsWith(']')) {
+    for (let at = path.indexOf('['); at >= 0; at = path.indexOf('[', at + 1)) {
+      const slash = path.lastIndexOf('/', at);
+      if (slash > 0 && slash < at - 1) return slash;
+    }
+  }
+  return path.lastIndexOf('/');
+}
+
+/** `<task id>` or `<spec id or name>/<ref>`. Of a ref only the coordinates may have a slash; a name may, too. */
 export async function resolveTask(deps: NodeDeps, prj: ProjectId, idOrPath: string): Promise<TaskId> {
   if (isId(idOrPath, 'task')) return idOrPath;
-  const slash = idOrPath.lastIndexOf('/');
+  const slash = refSlash(idOrPath);
   if (slash <= 0 || slash === idOrPath.length - 1) {
     throw new BoiError('not-found', `there is no task ${idOrPath}: give its id, or <spec>/<ref>`, {
       details: { task: idOrPath },

@@ -57,3 +57,10 @@ test('a user who was revoked is no candidate by name, and nobody is not guessed'
   expect((await add('bob')).members).toMatchObject([{ kind: 'user', id: bob, name: 'bob' }]);
   await expect(add('Bob')).rejects.toMatchObject({ code: 'not-found' });
 });
+
+test.each(['😀', '日', 'x'])('a name of 128 %s is taken, and found', async (character) => {
+  const name = character.repeat(128);
+  const { id } = await cluster.wait(node.node.api.createGroup(name));
+  expect((await cluster.wait(node.node.api.listGroups({ name }))).items.map((group) => group.id)).toEqual([id]);
+  expect(await cluster.wait(node.node.api.group(name))).toMatchObject({ id });
+});
