@@ -190,5 +190,11 @@ q = 5
       '54 nested deeper than 50 levels',
     ]);
     expect(messages(parseToml(`[${'a.'.repeat(99)}a]\nb = 1`))[0]).toMatch(/nested deeper/);
+    expect(messages(parseToml(`a = ${'{a='.repeat(20_000)}1${'}'.repeat(20_000)}`))[0]).toMatch(/nested deeper/);
+    expect(messages(parseToml(`a = ${'1'.repeat(1_000_000)}`))[0]).toMatch(/thousands of digits/);
   });
+});
+
+it.each(['%a b\n', '}\n'])('YAML of nothing but the fault %j is given up early', (line) => {
+  expect(messages(parseYaml(line.repeat(250_000))).at(-1)).toMatch(/too many faults of syntax/);
 });

@@ -10,6 +10,8 @@ interface OpenList extends ListNode {
   readonly items: SourceNode[];
 }
 
+const TOO_MUCH = `nested deeper than ${SPEC_LIMITS.depthMax} levels, or a number of thousands of digits`;
+
 export function parseToml(source: string): ParsedSource {
   const signs = source.match(/[[{,=]/g)?.length ?? 0;
   if (signs > SPEC_LIMITS.tomlSignsMax)
@@ -19,6 +21,8 @@ export function parseToml(source: string): ParsedSource {
     program = parseTOML(source);
   } catch (error) {
     if (error instanceof ParseError) return { faults: [{ start: error.index, message: error.message }] };
+    // The library reads nested values, and long numbers, by recursion and by spreading their characters.
+    if (error instanceof RangeError) return { faults: [{ start: 0, message: TOO_MUCH }] };
     throw error;
   }
   const builder = new TreeBuilder();

@@ -37,8 +37,16 @@ function compose(source: string, faults: SyntaxFault[]): Document.Parsed | undef
   const parser = new Parser();
   const tokens: Parameters<Composer['compose']>[0] extends Iterable<infer T> ? T[] : never = [];
   let lexemes = 0;
+  let odd = 0;
   for (const lexeme of lexer.lex(source)) {
-    for (const token of parser.next(lexeme)) tokens.push(token);
+    for (const token of parser.next(lexeme)) {
+      tokens.push(token);
+      // The composer makes an error, with its stack, of each.
+      if ((token.type === 'error' || token.type === 'directive') && ++odd > SPEC_LIMITS.issuesMax) {
+        faults.push({ start: token.offset, message: 'too many faults of syntax; this is not YAML' });
+        return undefined;
+      }
+    }
     if (parser.stack.length > STACK_MAX) {
       faults.push({ start: parser.offset, message: `nested deeper than ${SPEC_LIMITS.depthMax} levels` });
       return undefined;
