@@ -43,11 +43,6 @@ export interface ClusterConfig {
    * no more than slots came free in the last second; where tasks are short, a tenth of those if that is more.
    */
   readonly lookAheadPerSlot: number;
-  /**
-   * Least time between two requests of claims while the node holds claims, most of its slots are free and less is queued than fills
-   * one. Default 20: tasks that come one by one start so much later at worst.
-   */
-  readonly claimSpacingMs: number;
   /** Results wait this long for company before they are committed, unless the node holds nothing else. Default 3. */
   readonly commitWindowMs: number;
   /** The same while claimed work waits here for a slot: what comes next is not late by it. Default 10. */
@@ -106,7 +101,6 @@ export interface ClusterConfig {
 export const DEFAULT_CONFIG: ClusterConfig = {
   sessionTtlMs: 15_000,
   lookAheadPerSlot: 1,
-  claimSpacingMs: 20,
   commitWindowMs: 3,
   commitWindowBusyMs: 10,
   wedgeAfterMs: 5_000,

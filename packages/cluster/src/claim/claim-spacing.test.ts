@@ -4,8 +4,7 @@ import { companyMs, type SpacingFacts } from './claim-spacing.ts';
 
 const stream: SpacingFacts = {
   sinceMs: 4,
-  spacingMs: 10,
-  held: 3,
+  tookMs: 5,
   ahead: false,
   queued: 2,
   batchMax: 100,
@@ -14,16 +13,16 @@ const stream: SpacingFacts = {
 };
 
 describe('claims', () => {
-  test('wait for company for what is left of the time between two requests', () => {
+  test('wait for company until the last request is as long ago as it took', () => {
     expect(companyMs(stream)).toBe(6);
     expect(companyMs({ ...stream, sinceMs: 10 })).toBe(0);
+    expect(companyMs({ ...stream, sinceMs: Number.POSITIVE_INFINITY })).toBe(0);
     // Less would be no time at all, and the loop would turn for ever.
     expect(companyMs({ ...stream, sinceMs: 9.999999999999998 })).toBe(1);
-    expect(companyMs({ ...stream, sinceMs: Number.POSITIVE_INFINITY })).toBe(0);
+    expect(companyMs({ ...stream, tookMs: 4_000 })).toBe(46);
   });
 
   test.each([
-    ['nothing else is held here', { held: 0 }],
     ['nothing is queued', { queued: 0 }],
     ['a claim waits here for a slot', { ahead: true }],
     ['a request is full', { queued: 100 }],
@@ -34,11 +33,12 @@ describe('claims', () => {
   });
 });
 
-describe('of specs that come one each millisecond', () => {
+describe('of specs that come one each millisecond, where a request takes five', () => {
   /** How many requests claimed them: the revision of the answer is the fence of all its claims. */
-  async function requests(claimSpacingMs: number, slots: number): Promise<number> {
-    const cluster = new TestCluster({ claimSpacingMs });
-    const { runner } = await cluster.join(1, { slots, script: () => ({ durationMs: 1_000 }) });
+  async function requests(slots: number): Promise<number> {
+    const cluster = new TestCluster();
+    const { runner, store } = await cluster.join(1, { slots, script: () => ({ durationMs: 1_000 }) });
+    store.plan = { call: ({ method }) => (method === 'batch' ? { replyDelayMs: 5 } : undefined) };
     const sent: Promise<unknown>[] = [];
     for (let i = 0; i < 40; i++) {
       sent.push(cluster.dispatch({ tasks: [{ ref: 'a', run: 'true' }] }));
@@ -51,13 +51,9 @@ describe('of specs that come one each millisecond', () => {
     return fences.size;
   }
 
-  test('those that come within the spacing share a request', async () => {
-    // The first alone, the others by 20 ms.
-    expect(await requests(20, 100)).toBe(3);
-    expect(await requests(0, 100)).toBeGreaterThan(20);
-  });
-
-  test('those that need the second half of the slots do not wait', async () => {
-    expect(await requests(20, 40)).toBeGreaterThan(10);
+  test('ten milliseconds of them share a request, or five where slots are scarce', async () => {
+    const [shared, scarce] = [await requests(100), await requests(40)];
+    expect(shared).toBeLessThanOrEqual(5);
+    expect(scarce).toBeGreaterThan(shared);
   });
 });

@@ -56,8 +56,9 @@ export class ClaimLoop {
   #comparedMono = Number.NEGATIVE_INFINITY;
   #passedOver: Map<TaskId, number> = new Map();
   #served: ReadonlyMap<ProjectId, number> = new Map();
-  /** When the last claims were sent. */
+  /** When the last claims were sent, and how long it took until their outcome was known. */
   #claimedMono = Number.NEGATIVE_INFINITY;
+  #tookMs = 0;
   #notBeforeMono = Number.NEGATIVE_INFINITY;
   readonly #bell: Bell;
   readonly #misfits: Misfits;
@@ -151,6 +152,7 @@ export class ClaimLoop {
       if (picks.length > 0) {
         this.#claimedMono = deps.ctx.clock.mono();
         const pauseMs = await this.#sending(() => this.#claimer.claim(picks));
+        this.#tookMs = deps.ctx.clock.mono() - this.#claimedMono;
         if (pauseMs !== undefined) this.#notBeforeMono = deps.ctx.clock.mono() + pauseMs;
         this.#bell.ring();
       }
@@ -188,11 +190,9 @@ export class ClaimLoop {
 
   #companyMs(): number {
     const { deps, held, queue, capacity } = this.#options;
-    const { clock, config } = deps.ctx;
     return companyMs({
-      sinceMs: clock.mono() - this.#claimedMono,
-      spacingMs: config.claimSpacingMs,
-      held: held.size,
+      sinceMs: deps.ctx.clock.mono() - this.#claimedMono,
+      tookMs: this.#tookMs,
       ahead: held.waits,
       queued: queue.queued,
       batchMax: BATCH_MAX,
