@@ -30,6 +30,7 @@ export class Keys {
 
   cluster = () => `${this.prefix}cluster`;
   incarnation = () => `${this.prefix}incarnation`;
+  retention = () => `${this.prefix}retention`;
 
   node = (nod: NodeId) => `${this.prefix}nodes/${nod}`;
   nodes = () => range(`${this.prefix}nodes/`);

@@ -32,6 +32,9 @@ export type ClusterRecord = Static<typeof ClusterRecord>;
 export const IncarnationRecord = Type.Object({ v: V, id: Str });
 export type IncarnationRecord = Static<typeof IncarnationRecord>;
 
+/** How far the clock that removes old things has come, milliseconds since 1970. */
+export const RetentionRecord = Type.Object({ v: V, at: Nat });
+
 export const ProjectRecord = Type.Object({ v: V, name: opt(Str), share: opt(Nat), createdAt: Nat });
 export type ProjectRecord = Static<typeof ProjectRecord>;
 
@@ -304,6 +307,7 @@ export function codec<S extends TSchema>(kind: string, schema: S): Codec<Static<
 export const codecs = {
   cluster: codec('cluster', ClusterRecord),
   incarnation: codec('incarnation', IncarnationRecord),
+  retention: codec('retention', RetentionRecord),
   project: codec('project', ProjectRecord),
   node: codec('node', NodeRecord),
   nodeconf: codec('node settings', NodeConfRecord),

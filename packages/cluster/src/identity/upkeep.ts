@@ -8,6 +8,7 @@ import { pages } from '../base/pages.ts';
 import { settleTxn } from '../base/settle.ts';
 import type { NodeDeps } from '../deps.ts';
 import { DutyLoop } from '../membership/duty-loop.ts';
+import { RetentionClock } from '../upkeep/retention-clock.ts';
 import { firstIdAt } from './audit.ts';
 import { identityCodecs } from './records.ts';
 
@@ -19,9 +20,11 @@ const DELETIONS_MAX = 100;
 export class IdentityUpkeep {
   readonly #deps: NodeDeps;
   readonly #loop: DutyLoop;
+  readonly #retention: RetentionClock;
 
   constructor(deps: NodeDeps) {
     this.#deps = deps;
+    this.#retention = new RetentionClock(deps);
     this.#loop = new DutyLoop(deps, {
       duty: 'identity',
       everyMs: deps.ctx.config.identityUpkeepMs,
@@ -42,12 +45,13 @@ export class IdentityUpkeep {
   }
 
   async #pruneAudit(): Promise<void> {
-    const { store, keys, clock, config } = this.#deps.ctx;
+    const { store, keys, config } = this.#deps.ctx;
     const range = keys.audits();
+    const retainedNow = await this.#retention.now(this.#loop.signal);
     let count = 0;
     for await (const { kvs } of pages(store, range, { keysOnly: true })) count += kvs.length;
     let excess = count - config.auditLinesMax;
-    const tooOld = keys.audit(firstIdAt(clock.now() - config.auditKeepMs));
+    const tooOld = keys.audit(firstIdAt(retainedNow - config.auditKeepMs));
     for await (const { kvs } of pages(store, range, { keysOnly: true })) {
       const gone = kvs.filter(({ key }, i) => key < tooOld || i < excess);
       const last = gone.at(-1);

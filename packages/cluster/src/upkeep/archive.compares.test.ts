@@ -1,5 +1,6 @@
 /** The archiver beside what it cannot read and beside another holder of its duty. */
 import type { SpecId } from '@boi/core';
+import type { Txn } from '@boi/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { codecs, type SpecHeader } from '../records.ts';
 import { allKeys, put, read, testProject, testSpec, testTask } from '../testing/fixtures.ts';
@@ -81,8 +82,8 @@ describe.each([
         get(target, name) {
           const value: unknown = Reflect.get(target, name, target);
           if (typeof value !== 'function') return value;
-          const bound = value.bind(target) as (arg: { compares: readonly unknown[] }) => Promise<unknown>;
-          if (name === 'txn') return wrap(bound, ({ compares }) => compares.length > 0);
+          const bound = value.bind(target) as (arg: Pick<Txn, 'compares'>) => Promise<unknown>;
+          if (name === 'txn') return wrap(bound, ({ compares }) => compares.some((compare) => compare.key === key));
           return name === 'batch' ? wrap(bound, () => true) : bound;
         },
       }),
@@ -147,6 +148,16 @@ test('a spec that changes when it is to be removed stays until the next look at 
   await rig.settle(1_000);
   expect(await rig.header(spc)).toMatchObject({ name: 'renamed', archived: { chunks: 1 } });
   await rig.f.clock.until(async () => (await rig.header(spc)) === undefined, 2 * 3_600_000, 'it is removed');
+});
+
+test('a wall clock that is a year ahead removes nothing', async () => {
+  const spc = await rig.dispatch([{}, {}]);
+  await rig.runToEnd(spc);
+  start(rig.f.store);
+  await rig.settle(120_000);
+  rig.f.clock.wallOffsetMs += 365 * 24 * 3600_000;
+  await rig.settle(4 * 3600_000);
+  expect(await rig.header(spc)).toMatchObject({ archived: { chunks: 1 } });
 });
 
 test('a finished spec that lacks a result is left as it is: nothing is deleted on a guess', async () => {

@@ -22,6 +22,7 @@ import { isFinalSpec, type SpecRef, stored } from '../spec/spec-ref.ts';
 import { ArchiveBudget } from './archive-budget.ts';
 import { ArchiveChunk } from './archive-format.ts';
 import { HeaderScan } from './header-scan.ts';
+import { RetentionClock } from './retention-clock.ts';
 
 /** Passes over the headers per time a spec lingers. */
 const PASSES_PER_LINGER = 4;
@@ -46,10 +47,12 @@ export class Archiver {
   readonly #deps: NodeDeps;
   readonly #scan: HeaderScan;
   readonly #budget: ArchiveBudget;
+  readonly #retention: RetentionClock;
   readonly #loop: DutyLoop;
 
   constructor(deps: NodeDeps) {
     this.#deps = deps;
+    this.#retention = new RetentionClock(deps);
     const { ctx } = deps;
     this.#budget = new ArchiveBudget(ctx.config.archiveSpecsMax, ctx.config.archiveBytesMax);
     this.#scan = new HeaderScan(ctx, {
@@ -81,6 +84,7 @@ export class Archiver {
     const { keys, clock, config } = this.#deps.ctx;
     const whole = this.#scan.wholeDue;
     if (whole) this.#budget.clear();
+    const retainedNow = await this.#retention.now(this.#loop.signal);
     for await (const headers of this.#scan.look()) {
       const singles: Spec[] = [];
       for (const header of headers) {
@@ -88,11 +92,11 @@ export class Archiver {
         const spec = specOf(keys, header);
         const { record } = header;
         if (!isFinalSpec(record)) continue;
-        const ageMs = clock.now() - (record.endedAt ?? record.createdAt);
+        const endedAt = record.endedAt ?? record.createdAt;
         if (record.archived !== undefined) {
-          if (ageMs >= keepMs(record, config.archiveKeepMs)) await this.#remove(spec);
+          if (retainedNow - endedAt >= keepMs(record, config.archiveKeepMs)) await this.#remove(spec);
           else if (whole) this.#budget.add(header.key, record);
-        } else if (ageMs >= config.lingerMs) {
+        } else if (clock.now() - endedAt >= config.lingerMs) {
           if (record.tasks === 1) singles.push(spec);
           else await this.#archive(spec).catch((error: unknown) => this.#unreadable(header.key, error));
         }
