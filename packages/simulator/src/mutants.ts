@@ -72,8 +72,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'base/settle.ts',
-        from: "if (answer.outcome !== 'unknown') return { ...(answer as Exclude<A, Unknown>), resent };",
-        to: "return (answer.outcome === 'unknown' ? { outcome: 'refused', answers: [], revision: '0', resent } : { ...answer, resent }) as never;",
+        from: "if (answer.outcome !== 'unknown') {",
+        to: "if (answer.outcome === 'unknown') return { outcome: 'refused', answers: [], revision: '0', resent } as never;\n    else {",
       },
     ],
   },
