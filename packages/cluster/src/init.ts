@@ -48,6 +48,11 @@ export function newCluster(
       },
       {
         op: 'put',
+        key: keys.retention(),
+        value: codecs.retention.encode({ v: SCHEMA_VERSION, at: Math.floor(createdAt) }),
+      },
+      {
+        op: 'put',
         key: keys.project(project),
         value: codecs.project.encode({ v: SCHEMA_VERSION, name: DEFAULT_PROJECT_NAME, createdAt }),
       },
