@@ -21,7 +21,8 @@ describe('replies that are lost', () => {
     };
   };
 
-  test('a claim is held although the cluster was paused before it could be sent again', async () => {
+  /** One node, one task, claimed: the answer is lost, and the request not sent again yet. */
+  async function claimUnanswered() {
     const node = await cluster.join(1, { script: takes(100) });
     let claims = 0;
     node.store.plan = {
@@ -29,6 +30,11 @@ describe('replies that are lost', () => {
     };
     const spec = await cluster.dispatch({ tasks: tasks(1) });
     await cluster.clock.until(() => claims === 1, 10_000, 'the claim is sent');
+    return { node, spec };
+  }
+
+  test('a claim is held although the cluster was paused before it could be sent again', async () => {
+    const { spec } = await claimUnanswered();
     await setPaused(cluster, true);
     const results = await cluster.untilDone(spec);
     expect([...results.values()]).toMatchObject([{ outcome: 'succeeded', delivery: 1 }]);
@@ -36,13 +42,7 @@ describe('replies that are lost', () => {
   });
 
   test('a claim that was marked to be cancelled before it could be sent again keeps its fence (seed 741084)', async () => {
-    const node = await cluster.join(1, { script: takes(100) });
-    let claims = 0;
-    node.store.plan = {
-      call: ({ method }) => (method === 'batch' && claims++ === 0 ? { dropReply: true } : undefined),
-    };
-    const spec = await cluster.dispatch({ tasks: tasks(1) });
-    await cluster.clock.until(() => claims === 1, 10_000, 'the claim is sent');
+    const { node, spec } = await claimUnanswered();
     const { kv } = await cluster.store.get(cluster.keys.queue(node.id, cluster.task(spec)));
     const { defaultProject } = node.node.snapshot().cluster;
     const shown = async () => (await node.node.api.task(defaultProject, cluster.task(spec))).fence;

@@ -68,7 +68,8 @@ export interface Pick {
 
 export interface Plan {
   readonly picks: readonly Pick[];
-  readonly passedOver: ReadonlyMap<TaskId, number>;
+  /** The caller's own from here on. */
+  readonly passedOver: Map<TaskId, number>;
   readonly served: ReadonlyMap<ProjectId, number>;
   /** The entry that free slots are kept for. */
   readonly heldFor?: TaskId;

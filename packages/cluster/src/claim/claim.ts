@@ -217,7 +217,7 @@ export class ClaimLoop {
       lockSlots: (project, hash, limit) => locks.slots(project, hash, limit),
       busy: (task) => held.get(task) !== undefined,
     });
-    this.#passedOver = new Map(plan.passedOver);
+    this.#passedOver = plan.passedOver;
     this.#served = plan.served;
     const picks = plan.picks.filter(({ candidate }) => {
       if (candidate.lost && endLost(candidate)) {
